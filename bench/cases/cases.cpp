@@ -1,0 +1,14 @@
+#include "bench/cases/cases.h"
+
+namespace perturbine::cases {
+
+const CaseList& all_cases() {
+  static const CaseList list = [] {
+    CaseList l;
+    for (auto* family : {normalisation}) family(l);
+    return l;
+  }();
+  return list;
+}
+
+}  // namespace perturbine::cases

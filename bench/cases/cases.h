@@ -1,0 +1,7 @@
+// The families of cases; one function per file of this folder.
+#pragma once
+#include "bench/cases/case.h"
+
+namespace perturbine::cases {
+void normalisation(CaseList&);
+}  // namespace perturbine::cases

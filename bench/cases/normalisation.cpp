@@ -1,0 +1,42 @@
+#include "bench/cases/cases.h"
+#include "kernels/normalisation/film_layer_norm.h"
+
+namespace perturbine::cases {
+
+void normalisation(CaseList& list) {
+  const std::vector<Shape> shapes{{71, 229}, {29, 541}, {1, 64}, {5, 1}, {3, 512}};
+  for (const bool activate : {true, false}) {
+    auto forward = [=]<class T>(Operands<T>& o, const Shape& s) {
+      return FilmLayerNorm<T>{o.input("x", s[0], s[1], normal(2, 1)), o.input("scale", s[0], s[1], normal(.5)),
+                              o.input("shift", s[0], s[1]),           o.output("y", s[0], s[1]),
+                              o.output_vector("mean", s[0]),          o.output_vector("inverse_deviation", s[0]),
+                              activate};
+    };
+    auto backward = [=]<class T>(Operands<T>& o, const Shape& s, bool accumulate) {
+      return FilmLayerNormBackward<T>{o.input("x", s[0], s[1], normal(2, 1)),
+                                      o.input("scale", s[0], s[1], normal(.5)),
+                                      o.input("shift", s[0], s[1]),
+                                      o.input("dy", s[0], s[1]),
+                                      o.input_vector("mean", s[0], normal(.1, 1)),
+                                      o.input_vector("inverse_deviation", s[0], uniform(.3, .7)),
+                                      accumulate ? o.in_out("dx", s[0], s[1]) : o.output("dx", s[0], s[1]),
+                                      o.output("dscale", s[0], s[1]),
+                                      o.output("dshift", s[0], s[1]),
+                                      activate,
+                                      accumulate};
+    };
+    auto storing = [=](auto& o, const Shape& s) { return backward(o, s, false); };
+    auto adding = [=](auto& o, const Shape& s) { return backward(o, s, true); };
+    const std::string variant = activate ? "silu" : "linear";
+    list.add(FloatAndBfloat16{}, "film_layer_norm", shapes, forward, {variant});
+    list.add(FloatAndBfloat16{}, "film_layer_norm_backward", shapes, storing, {variant});
+    list.add(FloatAndBfloat16{}, "film_layer_norm_backward", {{7, 133}}, adding, {variant + ".accumulate"});
+    list.gradient("film_layer_norm." + variant, "film_layer_norm_backward." + variant);
+    if (activate) {
+      list.add(FloatAndBfloat16{}, "film_layer_norm", {{4096, 512}}, forward, {variant, {}, false, true});
+      list.add(FloatAndBfloat16{}, "film_layer_norm_backward", {{4096, 512}}, storing, {variant, {}, false, true});
+    }
+  }
+}
+
+}  // namespace perturbine::cases

@@ -1,0 +1,99 @@
+// A Queue is where work happens: an executor with its device, stream, workspace and handles, and optional observers.
+#pragma once
+#include <functional>
+#include <memory>
+#include <typeinfo>
+#include <vector>
+
+#include "kernels/core/executors.h"
+#include "kernels/core/module.h"
+#include "kernels/core/observer.h"
+#include "kernels/core/operation.h"
+
+namespace perturbine {
+
+enum class Device { cpu, emulated, cuda };
+
+struct QueueOptions {
+  int threads = 0;         // 0: one per core
+  int ordinal = 0;         // which GPU
+  void* stream = nullptr;  // a caller's cudaStream_t to work on; null: the queue makes its own
+  Math math = Math::f32;   // rounding of the matrix products that models run
+};
+
+/// Work captured once and replayed; see Queue::capture.
+class CapturedWork {
+ public:
+  void run() const { run_(); }
+
+ private:
+  friend class Queue;
+  std::function<void()> run_;
+};
+
+class Queue {
+ public:
+  explicit Queue(Device device, QueueOptions options = {});
+  ~Queue();
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
+  /// Checks and executes one operation. On a GPU the call returns before the work is done.
+  template <Operation Op>
+  void run(const Op& op) {
+    const std::vector<Operand> operands = operands_of(op);
+    check_operands(Op::name, operands, requires { Op::in_place; });
+    op.check();
+    if (observers_.empty()) {
+      dispatch(op);
+      return;
+    }
+    const OperationRecord record{Op::name, op.cost(), operands};
+    for (Observer* o : observers_) o->before(*this, record);
+    dispatch(op);
+    for (Observer* o : observers_) o->after(*this, record);
+  }
+
+  Device device() const { return device_; }
+  Math math() const { return options_.math; }
+  int threads() const { return options_.threads; }
+  /// The CPU executor, for host-side work beside the operations (on the CPU it is the one the operations use).
+  Cpu& cpu() { return *cpu_; }
+
+  void add_observer(Observer* observer) { observers_.push_back(observer); }
+  void clear_observers() { observers_.clear(); }
+  bool observed() const { return !observers_.empty(); }
+
+  /// Memory of this queue's device, 256-byte aligned, uninitialised.
+  std::shared_ptr<void> allocate(std::size_t bytes);
+  /// Copies between host memory and this device, or within it, in order with the operations.
+  void copy(void* to, const void* from, std::size_t bytes);
+  /// Copies from this device to host memory and waits for it.
+  void read(void* to, const void* from, std::size_t bytes);
+  void synchronise();
+
+  /// Runs `work` once while capturing it, where the device can; run() of the result repeats it with the same addresses.
+  /// Without capture (CPU, or while observers are attached) the same call simply runs `work` again.
+  CapturedWork capture(std::function<void()> work);
+
+ private:
+  template <class Op>
+  void dispatch(const Op& op) {
+    if (module_ == nullptr) {
+      execute(*cpu_, op);
+      return;
+    }
+    const Module::Execute function = module_->find(typeid(Op).name());
+    require(function != nullptr, Op::name, ": the ", module_->name, " module does not have this operation");
+    function(executor_.get(), &op);
+  }
+
+  Device device_;
+  QueueOptions options_;
+  std::unique_ptr<Cpu> cpu_;
+  const Module* module_ = nullptr;
+  std::shared_ptr<void> executor_;
+  std::vector<Observer*> observers_;
+};
+
+}  // namespace perturbine

@@ -1,0 +1,103 @@
+// The CUDA module: everything a Queue needs of a GPU behind one table of functions.
+#include <cublasLt.h>
+
+#include <memory>
+#include <string>
+
+#include "kernels/core/device.h"
+#include "kernels/core/module_table.h"
+#include "kernels/cuda/blas.h"
+
+namespace perturbine {
+namespace {
+
+constexpr std::size_t workspace_bytes = std::size_t{64} << 20;
+
+struct Executor : Cuda {
+  bool owns_stream = false;
+};
+Executor& self(void* e) { return *static_cast<Executor*>(static_cast<Cuda*>(e)); }
+cudaStream_t stream_of(void* e) { return static_cast<cudaStream_t>(self(e).stream); }
+
+void* create(int ordinal, void* stream, int) {
+  check_cuda(cudaSetDevice(ordinal), "choosing the device");
+  auto e = std::make_unique<Executor>();
+  e->ordinal = ordinal;
+  if (stream == nullptr) {
+    cudaStream_t made;
+    check_cuda(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "making a stream");
+    e->stream = made;
+    e->owns_stream = true;
+  } else {
+    e->stream = stream;
+  }
+  check_cuda(cudaMalloc(&e->workspace_data, workspace_bytes), "workspace");
+  e->workspace_bytes = workspace_bytes;
+  return static_cast<Cuda*>(e.release());
+}
+
+void destroy(void* p) {
+  Executor& e = self(p);
+  cudaStreamSynchronize(static_cast<cudaStream_t>(e.stream));
+  cudaFree(e.workspace_data);
+  if (e.owns_stream) cudaStreamDestroy(static_cast<cudaStream_t>(e.stream));
+  release_blas(e);
+  delete &e;
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) const Module* perturbine_module() {
+  static const Module module = [] {
+    Module m;
+    m.version = Module::current_version;
+    m.name = "cuda";
+    m.create = &create;
+    m.destroy = &destroy;
+    m.allocate = [](void*, std::size_t bytes) {
+      void* p = nullptr;
+      check_cuda(cudaMalloc(&p, bytes), "out of device memory");
+      return p;
+    };
+    m.release = [](void* e, void* p) {
+      cudaStreamSynchronize(stream_of(e));
+      cudaFree(p);
+    };
+    m.copy = [](void* e, void* to, const void* from, std::size_t bytes) {
+      check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_of(e)), "copy");
+    };
+    m.synchronise = [](void* e) { check_cuda(cudaStreamSynchronize(stream_of(e)), "synchronise"); };
+    m.find = &find_operation<Cuda>;
+    m.begin_capture = [](void* e) {
+      check_cuda(cudaStreamBeginCapture(stream_of(e), cudaStreamCaptureModeThreadLocal), "capture");
+    };
+    m.end_capture = [](void* e) -> void* {
+      cudaGraph_t graph;
+      check_cuda(cudaStreamEndCapture(stream_of(e), &graph), "end of capture");
+      cudaGraphExec_t executable;
+      check_cuda(cudaGraphInstantiate(&executable, graph, 0), "instantiating a graph");
+      cudaGraphDestroy(graph);
+      return executable;
+    };
+    m.launch_graph = [](void* e, void* graph) {
+      check_cuda(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), stream_of(e)), "graph launch");
+    };
+    m.destroy_graph = [](void* graph) { cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)); };
+    m.describe = [](int ordinal) -> const char* {
+      static thread_local std::string line;
+      cudaDeviceProp p;
+      if (cudaGetDeviceProperties(&p, ordinal) != cudaSuccess) return "";
+      line = text(p.name, ", ", p.multiProcessorCount, " multiprocessors, ", p.totalGlobalMem >> 30, " GiB, compute ",
+                  p.major, ".", p.minor);
+      return line.c_str();
+    };
+    m.device_count = [] {
+      int count = 0;
+      return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+    };
+    return m;
+  }();
+  return &module;
+}
+
+}  // namespace perturbine

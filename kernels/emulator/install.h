@@ -1,0 +1,6 @@
+// Makes Device::emulated available to a program that links the emulator (tests and benches do).
+#pragma once
+
+namespace perturbine {
+void install_emulator();
+}  // namespace perturbine

@@ -1,0 +1,62 @@
+// Layer normalisation with a scale and shift of its own for every row (FiLM / adaptive layer norm), and an optional SiLU.
+#pragma once
+#include "kernels/core/operation.h"
+
+namespace perturbine {
+
+/// z = layer_norm(x) * (1 + scale) + shift, row by row; y = silu(z) if `activate`, else z.
+/// layer_norm(x) = (x - mean) / sqrt(variance + epsilon) with the population variance.
+/// Source: Ba et al., arXiv:1607.06450, eq. 4; Perez et al. (FiLM), arXiv:1709.07871, eq. 1; Peebles and Xie (adaptive
+/// layer norm), arXiv:2212.09748, section 3.2.
+template <class T>
+struct FilmLayerNorm {
+  MatrixView<const T> x, scale, shift;               // [rows, width]
+  MatrixView<T> y;                                   // [rows, width]
+  VectorView<accumulator_t<T>> mean, inverse_deviation;  // [rows], kept for the backward pass
+  bool activate = true;
+  accumulator_t<T> epsilon = accumulator_t<T>(1e-5);
+
+  static constexpr std::string_view name = "film_layer_norm";
+  template <class Visitor>
+  void operands(Visitor&& visit) const {
+    visit("x", x), visit("scale", scale), visit("shift", shift);
+    visit("y", y), visit("mean", mean), visit("inverse_deviation", inverse_deviation);
+  }
+  void check() const {
+    require_shape(*this, "scale", scale, x.rows, x.columns);
+    require_shape(*this, "shift", shift, x.rows, x.columns);
+    require_shape(*this, "y", y, x.rows, x.columns);
+    require_size(*this, "mean", mean, x.rows);
+    require_size(*this, "inverse_deviation", inverse_deviation, x.rows);
+  }
+  Cost cost() const { return memory_cost(*this, (activate ? 16.0 : 10.0) * static_cast<double>(x.rows * x.columns)); }
+};
+
+/// Gradients of FilmLayerNorm with respect to x, scale and shift. With `accumulate`, dx is added to.
+template <class T>
+struct FilmLayerNormBackward {
+  MatrixView<const T> x, scale, shift, dy;                     // [rows, width]
+  VectorView<const accumulator_t<T>> mean, inverse_deviation;  // [rows], from the forward pass
+  MatrixView<T> dx, dscale, dshift;                            // [rows, width]
+  bool activate = true;
+  bool accumulate = false;
+
+  static constexpr std::string_view name = "film_layer_norm_backward";
+  template <class Visitor>
+  void operands(Visitor&& visit) const {
+    visit("x", x), visit("scale", scale), visit("shift", shift), visit("dy", dy);
+    visit("mean", mean), visit("inverse_deviation", inverse_deviation);
+    visit("dx", dx), visit("dscale", dscale), visit("dshift", dshift);
+  }
+  void check() const {
+    for (const auto& [operand, view] : {std::pair{"scale", scale}, {"shift", shift}, {"dy", dy}})
+      require_shape(*this, operand, view, x.rows, x.columns);
+    for (const auto& [operand, view] : {std::pair{"dx", dx}, {"dscale", dscale}, {"dshift", dshift}})
+      require_shape(*this, operand, view, x.rows, x.columns);
+    require_size(*this, "mean", mean, x.rows);
+    require_size(*this, "inverse_deviation", inverse_deviation, x.rows);
+  }
+  Cost cost() const { return memory_cost(*this, (activate ? 28.0 : 16.0) * static_cast<double>(x.rows * x.columns)); }
+};
+
+}  // namespace perturbine
