@@ -1,13 +1,35 @@
 // The list of operations. Each module builds its table from it: an operation listed here without an execute() for one of
 // the executors does not link.
 #pragma once
+#include "kernels/dense/epilogue.h"
+#include "kernels/dense/product.h"
 #include "kernels/normalisation/film_layer_norm.h"
-
-#define PERTURBINE_EACH_OPERATION(X)   \
-  X(FilmLayerNorm<float>)              \
-  X(FilmLayerNorm<bfloat16>)           \
-  X(FilmLayerNormBackward<float>)      \
-  X(FilmLayerNormBackward<bfloat16>)
+#include "kernels/pointwise/pointwise.h"
 
 /// Operations that cuBLASLt or CUB execute on a GPU.
-#define PERTURBINE_EACH_LIBRARY_OPERATION(X)
+#define PERTURBINE_EACH_LIBRARY_OPERATION(X) \
+  X(MatrixProduct<float>)                    \
+  X(Linear<float>)
+
+/// Operations with device code of our own.
+#define PERTURBINE_EACH_OWN_OPERATION(X)  \
+  X(BiasActivation<float>)                \
+  X(BiasActivationBackward<float>)        \
+  X(FilmLayerNorm<float>)                 \
+  X(FilmLayerNorm<bfloat16>)              \
+  X(FilmLayerNormBackward<float>)         \
+  X(FilmLayerNormBackward<bfloat16>)      \
+  X(Combine<float>)                       \
+  X(Combine<bfloat16>)                    \
+  X(GatherRows<float>)                    \
+  X(GatherRows<bfloat16>)                 \
+  X(Dropout<float>)                       \
+  X(Dropout<bfloat16>)                    \
+  X(ScaleRows<float>)                     \
+  X(ScaleRows<bfloat16>)                  \
+  X(Silu<float>)                          \
+  X(Silu<bfloat16>)
+
+#define PERTURBINE_EACH_OPERATION(X)   \
+  PERTURBINE_EACH_LIBRARY_OPERATION(X) \
+  PERTURBINE_EACH_OWN_OPERATION(X)

@@ -3,5 +3,7 @@
 #include "bench/cases/case.h"
 
 namespace perturbine::cases {
+void dense(CaseList&);
 void normalisation(CaseList&);
+void pointwise(CaseList&);
 }  // namespace perturbine::cases

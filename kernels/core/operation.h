@@ -120,6 +120,10 @@ struct Cuda;
 template <class Executor, class Op>
 void execute(Executor&, const Op&);
 
+/// Defines execute() of one operation as a call of `function(executor, op)`, which is usually a template.
+#define PERTURBINE_EXECUTE(Executor, function, ...) \
+  template <> void execute(Executor& executor, const __VA_ARGS__& op) { function(executor, op); }
+
 template <class Op>
 concept Operation = requires(const Op& op) {
   { Op::name } -> std::convertible_to<std::string_view>;

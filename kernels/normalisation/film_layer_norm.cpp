@@ -83,9 +83,9 @@ void run(Cpu& cpu, const FilmLayerNormBackward<T>& op) {
 
 }  // namespace
 
-template <> void execute(Cpu& cpu, const FilmLayerNorm<float>& op) { run(cpu, op); }
-template <> void execute(Cpu& cpu, const FilmLayerNorm<bfloat16>& op) { run(cpu, op); }
-template <> void execute(Cpu& cpu, const FilmLayerNormBackward<float>& op) { run(cpu, op); }
-template <> void execute(Cpu& cpu, const FilmLayerNormBackward<bfloat16>& op) { run(cpu, op); }
+PERTURBINE_EXECUTE(Cpu, run, FilmLayerNorm<float>)
+PERTURBINE_EXECUTE(Cpu, run, FilmLayerNorm<bfloat16>)
+PERTURBINE_EXECUTE(Cpu, run, FilmLayerNormBackward<float>)
+PERTURBINE_EXECUTE(Cpu, run, FilmLayerNormBackward<bfloat16>)
 
 }  // namespace perturbine

@@ -115,9 +115,9 @@ void enqueue(DeviceExecutor& executor, const FilmLayerNormBackward<T>& op) {
 
 }  // namespace
 
-template <> void execute(DeviceExecutor& e, const FilmLayerNorm<float>& op) { enqueue(e, op); }
-template <> void execute(DeviceExecutor& e, const FilmLayerNorm<bfloat16>& op) { enqueue(e, op); }
-template <> void execute(DeviceExecutor& e, const FilmLayerNormBackward<float>& op) { enqueue(e, op); }
-template <> void execute(DeviceExecutor& e, const FilmLayerNormBackward<bfloat16>& op) { enqueue(e, op); }
+PERTURBINE_EXECUTE(DeviceExecutor, enqueue, FilmLayerNorm<float>)
+PERTURBINE_EXECUTE(DeviceExecutor, enqueue, FilmLayerNorm<bfloat16>)
+PERTURBINE_EXECUTE(DeviceExecutor, enqueue, FilmLayerNormBackward<float>)
+PERTURBINE_EXECUTE(DeviceExecutor, enqueue, FilmLayerNormBackward<bfloat16>)
 
 }  // namespace perturbine

@@ -1,0 +1,96 @@
+#include "kernels/dense/product.h"
+
+#include "kernels/core/cpu.h"
+#include "kernels/dense/product_library.h"
+
+namespace perturbine {
+namespace {
+
+// Tiles of the result; a function of its shape alone, so that every thread count gives the same bits.
+constexpr std::size_t tile_rows = 128, tile_columns = 512;
+
+void round_to_bfloat16(Cpu& cpu, MatrixView<const float> from, bfloat16* to) {
+  for_rows(cpu, from.rows, from.columns, [&](std::size_t i) {
+    const float* x = from.row(i);
+    bfloat16* y = to + i * from.columns;
+#pragma omp simd
+    for (std::size_t j = 0; j < from.columns; ++j) y[j] = bfloat16(x[j]);
+  });
+}
+
+// Runs `finish(first_row, row_count, first_column, column_count)` on every tile as soon as it is computed.
+template <class Finish>
+void multiply_tiles(Cpu& cpu, MatrixView<const float> a, MatrixView<const float> b, MatrixView<float> c, bool transpose_a,
+                    bool transpose_b, bool accumulate, Math math, Finish&& finish) {
+  const std::size_t inner = transpose_a ? a.rows : a.columns;
+  const std::size_t down = (c.rows + tile_rows - 1) / tile_rows, across = (c.columns + tile_columns - 1) / tile_columns;
+  if (inner == 0) {
+    for (std::size_t i = 0; i < c.rows && !accumulate; ++i) std::fill_n(c.row(i), c.columns, 0.0f);
+    finish(0, c.rows, 0, c.columns);
+    return;
+  }
+  const bfloat16 *a16 = nullptr, *b16 = nullptr;
+  if (math == Math::bf16) {
+    bfloat16* memory = cpu.workspace.get<bfloat16>(a.rows * a.columns + b.rows * b.columns);
+    round_to_bfloat16(cpu, a, memory);
+    round_to_bfloat16(cpu, b, memory + a.rows * a.columns);
+    a16 = memory, b16 = memory + a.rows * a.columns;
+  }
+  cpu.pool.run(down * across, [&](std::size_t t) {
+    const std::size_t i = t / across * tile_rows, j = t % across * tile_columns;
+    const std::size_t rows = std::min(tile_rows, c.rows - i), columns = std::min(tile_columns, c.columns - j);
+    blas::Tile tile{rows, columns, inner, transpose_a, transpose_b, accumulate, a.pitch, b.pitch, c.pitch};
+    if (math == Math::bf16) {
+      tile.pitch_a = a.columns, tile.pitch_b = b.columns;
+      blas::multiply(tile, a16 + (transpose_a ? i : i * a.columns), b16 + (transpose_b ? j * b.columns : j), c.row(i) + j);
+    } else {
+      blas::multiply(tile, transpose_a ? a.data + i : a.row(i), transpose_b ? b.row(j) : b.data + j, c.row(i) + j);
+    }
+    finish(i, rows, j, columns);
+  });
+}
+
+void run(Cpu& cpu, const MatrixProduct<float>& op) {
+  multiply_tiles(cpu, op.a, op.b, op.c, op.transpose_a, op.transpose_b, op.accumulate, op.math,
+                 [](std::size_t, std::size_t, std::size_t, std::size_t) {});
+}
+
+template <Activation activation>
+void epilogue(const Linear<float>& op, MatrixView<float> product, std::size_t i, std::size_t j, std::size_t columns) {
+  float* z = product.row(i) + j;
+  float* y = op.y.row(i) + j;
+  const float* bias = op.bias.data != nullptr ? op.bias.data + j : nullptr;
+  const float* residual = op.residual.data != nullptr ? op.residual.row(i) + j : nullptr;
+  if (bias != nullptr) {
+#pragma omp simd
+    for (std::size_t k = 0; k < columns; ++k) z[k] += bias[k];
+  }
+  if constexpr (activation != Activation::none) {
+#pragma omp simd
+    for (std::size_t k = 0; k < columns; ++k)
+      y[k] = activation == Activation::silu ? formulas::silu(z[k]) : formulas::gelu(z[k]);
+  }
+  if (residual != nullptr) {
+#pragma omp simd
+    for (std::size_t k = 0; k < columns; ++k) y[k] += residual[k];
+  }
+}
+
+void run(Cpu& cpu, const Linear<float>& op) {
+  const MatrixView<float> product = op.activation == Activation::none ? op.y : op.z;
+  multiply_tiles(cpu, op.x, op.weight, product, false, true, false, op.math,
+                 [&](std::size_t i, std::size_t rows, std::size_t j, std::size_t columns) {
+                   for (std::size_t r = i; r < i + rows; ++r) {
+                     if (op.activation == Activation::silu) epilogue<Activation::silu>(op, product, r, j, columns);
+                     else if (op.activation == Activation::gelu) epilogue<Activation::gelu>(op, product, r, j, columns);
+                     else epilogue<Activation::none>(op, product, r, j, columns);
+                   }
+                 });
+}
+
+}  // namespace
+
+PERTURBINE_EXECUTE(Cpu, run, MatrixProduct<float>)
+PERTURBINE_EXECUTE(Cpu, run, Linear<float>)
+
+}  // namespace perturbine

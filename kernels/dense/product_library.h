@@ -1,0 +1,19 @@
+// The library behind a product on the CPU: one single-threaded call per tile.
+#pragma once
+#include "kernels/core/bfloat16.h"
+#include "kernels/core/executors.h"
+
+namespace perturbine::blas {
+
+/// c[m, n] (+)= op(a) op(b), all row-major with the given pitches. Float or bfloat16 inputs, float sums.
+struct Tile {
+  std::size_t m = 0, n = 0, k = 0;
+  bool transpose_a = false, transpose_b = false, accumulate = false;
+  std::size_t pitch_a = 0, pitch_b = 0, pitch_c = 0;
+};
+void multiply(const Tile&, const float* a, const float* b, float* c);
+void multiply(const Tile&, const bfloat16* a, const bfloat16* b, float* c);
+/// What computes products in this build, for reports.
+const char* library_name();
+
+}  // namespace perturbine::blas

@@ -1,0 +1,48 @@
+#include "kernels/pointwise/pointwise.h"
+
+#include <cmath>
+
+#include "tests/reference/philox.h"
+#include "tests/reference/reference.h"
+
+namespace perturbine::reference {
+
+template <>
+void execute(const Combine<double>& op) {
+  for (std::size_t i = 0; i < op.y.rows; ++i)
+    for (std::size_t j = 0; j < op.y.columns; ++j)
+      op.y(i, j) = op.factor_a * op.a(i, j) + (op.b.data != nullptr ? op.factor_b * op.b(i, j) : 0);
+}
+
+template <>
+void execute(const GatherRows<double>& op) {
+  for (std::size_t i = 0; i < op.y.rows; ++i)
+    for (std::size_t j = 0; j < op.y.columns; ++j) {
+      const bool inside = op.index[i] >= 0 && static_cast<std::size_t>(op.index[i]) < op.table.rows;
+      op.y(i, j) = inside ? op.table(static_cast<std::size_t>(op.index[i]), j) : 0;
+    }
+}
+
+template <>
+void execute(const Dropout<double>& op) {
+  for (std::size_t i = 0; i < op.y.rows; ++i)
+    for (std::size_t j = 0; j < op.y.columns; ++j)
+      op.y(i, j) = uniform(op.seed, op.offset[0] + op.stream, i, j) > op.rate ? op.x(i, j) / (1 - op.rate) : 0;
+}
+
+template <>
+void execute(const ScaleRows<double>& op) {
+  for (std::size_t i = 0; i < op.y.rows; ++i)
+    for (std::size_t j = 0; j < op.y.columns; ++j) op.y(i, j) = op.x(i, j) * op.factor[i];
+}
+
+template <>
+void execute(const Silu<double>& op) {
+  for (std::size_t i = 0; i < op.y.rows; ++i)
+    for (std::size_t j = 0; j < op.y.columns; ++j) {
+      const double x = op.x(i, j), s = 1 / (1 + std::exp(-x));
+      op.y(i, j) = op.dy.data != nullptr ? op.dy(i, j) * s * (1 + x * (1 - s)) : x * s;
+    }
+}
+
+}  // namespace perturbine::reference
