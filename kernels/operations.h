@@ -4,7 +4,9 @@
 #include "kernels/dense/epilogue.h"
 #include "kernels/dense/product.h"
 #include "kernels/normalisation/film_layer_norm.h"
+#include "kernels/optimisation/adamw.h"
 #include "kernels/pointwise/pointwise.h"
+#include "kernels/random/random.h"
 
 /// Operations that cuBLASLt or CUB execute on a GPU.
 #define PERTURBINE_EACH_LIBRARY_OPERATION(X) \
@@ -28,7 +30,11 @@
   X(ScaleRows<float>)                     \
   X(ScaleRows<bfloat16>)                  \
   X(Silu<float>)                          \
-  X(Silu<bfloat16>)
+  X(Silu<bfloat16>)                       \
+  X(GlobalNorm<float>)                    \
+  X(AdamW<float>)                         \
+  X(RandomFill<float>)                    \
+  X(RandomWords<std::uint32_t>)
 
 #define PERTURBINE_EACH_OPERATION(X)   \
   PERTURBINE_EACH_LIBRARY_OPERATION(X) \

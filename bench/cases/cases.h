@@ -5,5 +5,7 @@
 namespace perturbine::cases {
 void dense(CaseList&);
 void normalisation(CaseList&);
+void optimisation(CaseList&);
 void pointwise(CaseList&);
+void random(CaseList&);
 }  // namespace perturbine::cases

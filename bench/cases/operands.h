@@ -158,6 +158,16 @@ class Operands {
     return memory_.add<E>(std::move(name), rows, columns, true, true, poison(rows * columns));
   }
 
+  /// Integer outputs start as zero.
+  template <class E>
+  MatrixView<E> output_words(std::string name, std::size_t rows, std::size_t columns) {
+    return memory_.add<E>(std::move(name), rows, columns, true, true, std::vector<double>(rows * columns));
+  }
+  template <class E>
+  VectorView<E> output_integers(std::string name, std::size_t size) {
+    return vector_of(memory_.add<E>(std::move(name), 1, size, true, false, std::vector<double>(size)));
+  }
+
  private:
   static double to_float(double v) { return static_cast<double>(static_cast<float>(v)); }
   static std::vector<double> rounded(std::vector<double> v, const std::function<double(double)>& round) {
