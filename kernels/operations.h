@@ -3,6 +3,8 @@
 #pragma once
 #include "kernels/dense/epilogue.h"
 #include "kernels/dense/product.h"
+#include "kernels/diffusion/diffusion.h"
+#include "kernels/embedding/embedding.h"
 #include "kernels/normalisation/film_layer_norm.h"
 #include "kernels/optimisation/adamw.h"
 #include "kernels/pointwise/pointwise.h"
@@ -11,7 +13,8 @@
 /// Operations that cuBLASLt or CUB execute on a GPU.
 #define PERTURBINE_EACH_LIBRARY_OPERATION(X) \
   X(MatrixProduct<float>)                    \
-  X(Linear<float>)
+  X(Linear<float>)                           \
+  X(SortKeys<std::int32_t>)
 
 /// Operations with device code of our own.
 #define PERTURBINE_EACH_OWN_OPERATION(X)  \
@@ -34,7 +37,23 @@
   X(GlobalNorm<float>)                    \
   X(AdamW<float>)                         \
   X(RandomFill<float>)                    \
-  X(RandomWords<std::uint32_t>)
+  X(RandomWords<std::uint32_t>)           \
+  X(TimeEmbedding<float>)                 \
+  X(TimeEmbeddingBackward<float>)         \
+  X(SetEmbedding<float>) \
+  X(SetEmbedding<bfloat16>) \
+  X(SetEmbeddingBackward<float>) \
+  X(SetEmbeddingBackward<bfloat16>) \
+  X(DiffusionNoise<float>) \
+  X(DiffusionNoise<bfloat16>) \
+  X(DiffusionLoss<float>) \
+  X(DiffusionLoss<bfloat16>) \
+  X(Denoise<float>) \
+  X(Denoise<bfloat16>) \
+  X(ReverseStep<float>) \
+  X(ReverseStep<bfloat16>) \
+  X(Guidance<float>) \
+  X(Guidance<bfloat16>)
 
 #define PERTURBINE_EACH_OPERATION(X)   \
   PERTURBINE_EACH_LIBRARY_OPERATION(X) \

@@ -4,6 +4,8 @@
 
 namespace perturbine::cases {
 void dense(CaseList&);
+void diffusion(CaseList&);
+void embedding(CaseList&);
 void normalisation(CaseList&);
 void optimisation(CaseList&);
 void pointwise(CaseList&);

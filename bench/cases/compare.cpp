@@ -90,7 +90,7 @@ std::string compare_with_differences(const Case& forward, const Case& backward) 
     for (const double a : analytic) largest = std::max(largest, std::abs(a));
     const std::size_t count = original.size(), step = std::max<std::size_t>(1, count / 9);
     for (std::size_t i = 0; i < count; i += step) {
-      const double h = 1e-3 * std::max(1e-2, std::abs(original[i]));
+      const double h = 1e-3 * std::clamp(std::abs(original[i]), 1e-2, 1.0);
       auto at = [&](double shift) {
         std::vector<double> moved = original;
         moved[i] += shift;

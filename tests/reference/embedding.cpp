@@ -1,0 +1,67 @@
+#include "kernels/embedding/embedding.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "tests/reference/reference.h"
+
+namespace perturbine::reference {
+
+template <>
+void execute(const TimeEmbedding<double>& op) {
+  const std::size_t half = op.frequency.size;
+  for (std::size_t i = 0; i < op.y.rows; ++i)
+    for (std::size_t k = 0; k < half; ++k) {
+      op.y(i, k) = std::sin(op.time[i] * op.frequency[k]);
+      op.y(i, half + k) = std::cos(op.time[i] * op.frequency[k]);
+    }
+}
+
+template <>
+void execute(const TimeEmbeddingBackward<double>& op) {
+  const std::size_t half = op.frequency.size;
+  for (std::size_t k = 0; k < half; ++k) {
+    op.dfrequency[k] = 0;
+    for (std::size_t i = 0; i < op.dy.rows; ++i) {
+      const double angle = op.time[i] * op.frequency[k];
+      op.dfrequency[k] += op.time[i] * (op.dy(i, k) * std::cos(angle) - op.dy(i, half + k) * std::sin(angle));
+    }
+  }
+}
+
+template <>
+void execute(const SetEmbedding<double>& op) {
+  for (std::size_t i = 0; i < op.y.rows; ++i)
+    for (std::size_t j = 0; j < op.y.columns; ++j) {
+      op.y(i, j) = 0;
+      for (auto k = static_cast<std::size_t>(op.row_offsets[i]); k < static_cast<std::size_t>(op.row_offsets[i + 1]); ++k)
+        if (op.index[k] >= 0 && static_cast<std::size_t>(op.index[k]) < op.table.rows)
+          op.y(i, j) += op.weight[k] * op.table(static_cast<std::size_t>(op.index[k]), j);
+    }
+}
+
+template <>
+void execute(const SortKeys<double>& op) {
+  // Position of i: how many keys are smaller, plus equal ones before it.
+  for (std::size_t i = 0; i < op.key.size; ++i) {
+    std::size_t place = 0;
+    for (std::size_t j = 0; j < op.key.size; ++j) place += op.key[j] < op.key[i] || (op.key[j] == op.key[i] && j < i) ? 1 : 0;
+    op.sorted[place] = op.key[i];
+    op.order[place] = static_cast<double>(i);
+  }
+}
+
+template <>
+void execute(const SetEmbeddingBackward<double>& op) {
+  for (std::size_t e = 0; e < op.dtable.rows; ++e)
+    for (std::size_t j = 0; j < op.dtable.columns; ++j) op.dtable(e, j) = 0;
+  for (std::size_t p = 0; p < op.sorted.size; ++p) {
+    const auto member = static_cast<std::size_t>(op.order[p]);
+    for (std::size_t j = 0; j < op.dtable.columns && op.sorted[p] >= 0; ++j)
+      op.dtable(static_cast<std::size_t>(op.sorted[p]), j) += op.weight[member] * op.dy(static_cast<std::size_t>(op.member_row[member]), j);
+  }
+}
+
+}  // namespace perturbine::reference
