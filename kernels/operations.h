@@ -1,14 +1,17 @@
 // The list of operations. Each module builds its table from it: an operation listed here without an execute() for one of
 // the executors does not link.
 #pragma once
+#include "kernels/attention/set_attention.h"
 #include "kernels/dense/epilogue.h"
 #include "kernels/dense/product.h"
 #include "kernels/diffusion/diffusion.h"
 #include "kernels/embedding/embedding.h"
 #include "kernels/normalisation/film_layer_norm.h"
+#include "kernels/normalisation/layer_norm.h"
 #include "kernels/optimisation/adamw.h"
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/random/random.h"
+#include "kernels/residual/gated_residual.h"
 
 /// Operations that cuBLASLt or CUB execute on a GPU.
 #define PERTURBINE_EACH_LIBRARY_OPERATION(X) \
@@ -53,7 +56,19 @@
   X(ReverseStep<float>) \
   X(ReverseStep<bfloat16>) \
   X(Guidance<float>) \
-  X(Guidance<bfloat16>)
+  X(Guidance<bfloat16>) \
+  X(LayerNorm<float>) \
+  X(LayerNorm<bfloat16>) \
+  X(LayerNormBackward<float>) \
+  X(LayerNormBackward<bfloat16>) \
+  X(GatedResidual<float>) \
+  X(GatedResidual<bfloat16>) \
+  X(GatedResidualBackward<float>) \
+  X(GatedResidualBackward<bfloat16>) \
+  X(SetAttention<float>) \
+  X(SetAttention<bfloat16>) \
+  X(SetAttentionBackward<float>) \
+  X(SetAttentionBackward<bfloat16>)
 
 #define PERTURBINE_EACH_OPERATION(X)   \
   PERTURBINE_EACH_LIBRARY_OPERATION(X) \

@@ -3,6 +3,7 @@
 #include "bench/cases/case.h"
 
 namespace perturbine::cases {
+void attention(CaseList&);
 void dense(CaseList&);
 void diffusion(CaseList&);
 void embedding(CaseList&);

@@ -1,5 +1,7 @@
 #include "bench/cases/cases.h"
 #include "kernels/normalisation/film_layer_norm.h"
+#include "kernels/normalisation/layer_norm.h"
+#include "kernels/residual/gated_residual.h"
 
 namespace perturbine::cases {
 
@@ -37,6 +39,34 @@ void normalisation(CaseList& list) {
       list.add(FloatAndBfloat16{}, "film_layer_norm_backward", {{4096, 512}}, storing, {variant, {}, false, true});
     }
   }
+  list.add(FloatAndBfloat16{}, "layer_norm", shapes, []<class T>(Operands<T>& o, const Shape& s) {
+    return LayerNorm<T>{o.input("x", s[0], s[1], normal(2, 1)), o.input_vector("gain", s[1]),           o.input_vector("bias", s[1]),
+                        o.output("y", s[0], s[1]),              o.output_vector("mean", s[0]),
+                        o.output_vector("inverse_deviation", s[0])};
+  });
+  for (const bool accumulate : {false, true}) {
+    list.add(FloatAndBfloat16{}, "layer_norm_backward", shapes, [=]<class T>(Operands<T>& o, const Shape& s) {
+      return LayerNormBackward<T>{o.input("x", s[0], s[1], normal(2, 1)),
+                                  o.input("dy", s[0], s[1]),
+                                  o.input_vector("gain", s[1]),
+                                  o.input_vector("mean", s[0], normal(.1, 1)),
+                                  o.input_vector("inverse_deviation", s[0], uniform(.3, .7)),
+                                  accumulate ? o.in_out("dx", s[0], s[1]) : o.output("dx", s[0], s[1]),
+                                  o.output_vector("dgain", s[1]),
+                                  o.output_vector("dbias", s[1]),
+                                  accumulate};
+    }, {accumulate ? "accumulate" : ""});
+  }
+  list.gradient("layer_norm", "layer_norm_backward");
+  list.add(FloatAndBfloat16{}, "gated_residual", shapes, []<class T>(Operands<T>& o, const Shape& s) {
+    return GatedResidual<T>{o.input("residual", s[0], s[1]), o.input("branch", s[0], s[1]), o.input("gate", s[0], s[1]),
+                            o.output("y", s[0], s[1])};
+  });
+  list.add(FloatAndBfloat16{}, "gated_residual_backward", shapes, []<class T>(Operands<T>& o, const Shape& s) {
+    return GatedResidualBackward<T>{o.input("dy", s[0], s[1]), o.input("branch", s[0], s[1]), o.input("gate", s[0], s[1]),
+                                    o.output("dbranch", s[0], s[1]), o.output("dgate", s[0], s[1])};
+  });
+  list.gradient("gated_residual", "gated_residual_backward");
 }
 
 }  // namespace perturbine::cases

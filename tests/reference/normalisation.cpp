@@ -1,6 +1,8 @@
 #include <cmath>
 
 #include "kernels/normalisation/film_layer_norm.h"
+#include "kernels/normalisation/layer_norm.h"
+#include "kernels/residual/gated_residual.h"
 #include "tests/reference/reference.h"
 
 namespace perturbine::reference {
@@ -44,6 +46,55 @@ void execute(const FilmLayerNormBackward<double>& op) {
       op.dx(i, j) = op.accumulate ? op.dx(i, j) + d : d;
     }
   }
+}
+
+template <>
+void execute(const LayerNorm<double>& op) {
+  const double n = static_cast<double>(op.x.columns);
+  for (std::size_t i = 0; i < op.x.rows; ++i) {
+    double mean = 0, variance = 0;
+    for (std::size_t j = 0; j < op.x.columns; ++j) mean += op.x(i, j) / n;
+    for (std::size_t j = 0; j < op.x.columns; ++j) variance += (op.x(i, j) - mean) * (op.x(i, j) - mean) / n;
+    op.mean[i] = mean;
+    op.inverse_deviation[i] = 1 / std::sqrt(variance + op.epsilon);
+    for (std::size_t j = 0; j < op.x.columns; ++j)
+      op.y(i, j) = (op.x(i, j) - mean) * op.inverse_deviation[i] * op.gain[j] + op.bias[j];
+  }
+}
+
+template <>
+void execute(const LayerNormBackward<double>& op) {
+  const double n = static_cast<double>(op.x.columns);
+  for (std::size_t j = 0; j < op.x.columns; ++j) op.dgain[j] = op.dbias[j] = 0;
+  for (std::size_t i = 0; i < op.x.rows; ++i) {
+    auto normalised = [&](std::size_t j) { return (op.x(i, j) - op.mean[i]) * op.inverse_deviation[i]; };
+    double sum = 0, sum_normalised = 0;
+    for (std::size_t j = 0; j < op.x.columns; ++j) {
+      sum += op.dy(i, j) * op.gain[j] / n;
+      sum_normalised += op.dy(i, j) * op.gain[j] * normalised(j) / n;
+      op.dgain[j] += op.dy(i, j) * normalised(j);
+      op.dbias[j] += op.dy(i, j);
+    }
+    for (std::size_t j = 0; j < op.x.columns; ++j) {
+      const double d = op.inverse_deviation[i] * (op.dy(i, j) * op.gain[j] - sum - normalised(j) * sum_normalised);
+      op.dx(i, j) = op.accumulate ? op.dx(i, j) + d : d;
+    }
+  }
+}
+
+template <>
+void execute(const GatedResidual<double>& op) {
+  for (std::size_t i = 0; i < op.y.rows; ++i)
+    for (std::size_t j = 0; j < op.y.columns; ++j) op.y(i, j) = op.residual(i, j) + op.gate(i, j) * op.branch(i, j);
+}
+
+template <>
+void execute(const GatedResidualBackward<double>& op) {
+  for (std::size_t i = 0; i < op.dy.rows; ++i)
+    for (std::size_t j = 0; j < op.dy.columns; ++j) {
+      op.dbranch(i, j) = op.dy(i, j) * op.gate(i, j);
+      op.dgate(i, j) = op.dy(i, j) * op.branch(i, j);
+    }
 }
 
 }  // namespace perturbine::reference
