@@ -2,6 +2,7 @@
 // the executors does not link.
 #pragma once
 #include "kernels/attention/set_attention.h"
+#include "kernels/counts/counts.h"
 #include "kernels/dense/epilogue.h"
 #include "kernels/dense/product.h"
 #include "kernels/diffusion/diffusion.h"
@@ -68,7 +69,10 @@
   X(SetAttention<float>) \
   X(SetAttention<bfloat16>) \
   X(SetAttentionBackward<float>) \
-  X(SetAttentionBackward<bfloat16>)
+  X(SetAttentionBackward<bfloat16>) \
+  X(LogNormalise<float>) \
+  X(CountLikelihood<float>) \
+  X(SampleCounts<float>)
 
 #define PERTURBINE_EACH_OPERATION(X)   \
   PERTURBINE_EACH_LIBRARY_OPERATION(X) \

@@ -4,6 +4,7 @@
 
 namespace perturbine::cases {
 void attention(CaseList&);
+void counts(CaseList&);
 void dense(CaseList&);
 void diffusion(CaseList&);
 void embedding(CaseList&);

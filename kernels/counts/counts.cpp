@@ -1,0 +1,99 @@
+#include "kernels/counts/counts.h"
+
+#include "kernels/core/cpu.h"
+#include "kernels/counts/formulas.h"
+
+namespace perturbine {
+namespace {
+
+constexpr std::size_t block_rows = 64;
+
+void run(Cpu& cpu, const LogNormalise<float>& op) {
+  for_rows(cpu, op.y.rows, op.y.columns, [&](std::size_t i) {
+    float* y = op.y.row(i);
+    std::fill_n(y, op.y.columns, 0.0f);
+    const float scale = op.target_sum / op.library_size[i];
+    for (auto k = static_cast<std::size_t>(op.counts.row_offsets[i]); k < static_cast<std::size_t>(op.counts.row_offsets[i + 1]); ++k)
+      y[op.counts.columns[k]] = formulas::log1p(scale * op.counts.values[k]);
+  });
+}
+
+// Every gene of the row as a zero, vectorised; then the non-zeros once more, each undoing its zero.
+template <bool Inflated, bool Gradient>
+void likelihood_row(const CountLikelihood<float>& op, std::size_t i, float* dtheta) {
+  const std::size_t n = op.mean.columns;
+  const float* mean = op.mean.row(i);
+  const float* logit = Inflated ? op.zero_logit.row(i) : nullptr;
+  float* dmean = Gradient ? op.dmean.row(i) : nullptr;
+  float* dlogit = Gradient && Inflated ? op.dzero_logit.row(i) : nullptr;
+  const float scale = Gradient ? -op.dloss[i] : 0.0f;  // of log p, not of the loss
+  auto one = [&](std::size_t j, const formulas::NegativeBinomial& nb, bool is_zero) -> formulas::ZeroInflated {
+    if constexpr (Inflated) return formulas::zero_inflated(nb, is_zero, logit[j]);
+    else return {nb.log_probability, nb.dmean, nb.dtheta, 0};
+  };
+  auto floored = [](float m) { return m < 1e-12f ? 1e-12f : m; };
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::size_t j = 0; j < n; ++j) {
+    const formulas::ZeroInflated z = one(j, formulas::negative_binomial_zero(floored(mean[j]), op.theta[j]), true);
+    sum += z.log_probability;
+    if constexpr (Gradient) {
+      dmean[j] = scale * z.dmean;
+      dtheta[j] += scale * z.dtheta;
+      if constexpr (Inflated) dlogit[j] = scale * z.dlogit;
+    }
+  }
+  float correction = 0;
+  for (auto k = static_cast<std::size_t>(op.counts.row_offsets[i]); k < static_cast<std::size_t>(op.counts.row_offsets[i + 1]); ++k) {
+    const float x = op.counts.values[k];
+    if (x == 0) continue;
+    const auto j = static_cast<std::size_t>(op.counts.columns[k]);
+    const float m = floored(mean[j]);
+    const formulas::ZeroInflated zero = one(j, formulas::negative_binomial_zero(m, op.theta[j]), true);
+    const formulas::ZeroInflated value = one(j, formulas::negative_binomial(x, m, op.theta[j]), false);
+    correction += value.log_probability - zero.log_probability;
+    if constexpr (Gradient) {
+      dmean[j] = scale * value.dmean;
+      dtheta[j] += scale * (value.dtheta - zero.dtheta);
+      if constexpr (Inflated) dlogit[j] = scale * value.dlogit;
+    }
+  }
+  op.loss[i] = -(sum + correction);
+}
+
+void run(Cpu& cpu, const CountLikelihood<float>& op) {
+  const bool inflated = op.zero_logit.data != nullptr, gradient = op.dmean.data != nullptr;
+  const std::size_t n = op.mean.columns, blocks = (op.mean.rows + block_rows - 1) / block_rows;
+  float* partial = cpu.workspace.get<float>(blocks * n);
+  cpu.pool.run(blocks, [&](std::size_t b) {
+    float* dtheta = partial + b * n;
+    std::fill_n(dtheta, n, 0.0f);
+    for (std::size_t i = b * block_rows; i < std::min(op.mean.rows, (b + 1) * block_rows); ++i) {
+      if (inflated) gradient ? likelihood_row<true, true>(op, i, dtheta) : likelihood_row<true, false>(op, i, dtheta);
+      else gradient ? likelihood_row<false, true>(op, i, dtheta) : likelihood_row<false, false>(op, i, dtheta);
+    }
+  });
+  if (op.dtheta.data == nullptr) return;
+  std::fill_n(op.dtheta.data, n, 0.0f);
+  for (std::size_t b = 0; b < blocks; ++b)
+    for (std::size_t j = 0; j < n; ++j) op.dtheta[j] += partial[b * n + j];
+}
+
+void run(Cpu& cpu, const SampleCounts<float>& op) {
+  for_rows(cpu, op.y.rows, op.y.columns * 8, [&](std::size_t i) {
+    for (std::size_t j = 0; j < op.y.columns; ++j) {
+      formulas::ElementRandom random{op.seed, op.offset[0], i, j};
+      float rate = op.rate(i, j);
+      if (op.theta.data != nullptr && rate > 0) rate *= formulas::unit_gamma(op.theta[j], random);
+      op.y(i, j) = formulas::poisson(rate, random);
+    }
+  });
+}
+
+}  // namespace
+
+PERTURBINE_EXECUTE(Cpu, run, LogNormalise<float>)
+PERTURBINE_EXECUTE(Cpu, run, CountLikelihood<float>)
+PERTURBINE_EXECUTE(Cpu, run, SampleCounts<float>)
+
+}  // namespace perturbine

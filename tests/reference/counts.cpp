@@ -1,0 +1,129 @@
+#include "kernels/counts/counts.h"
+
+#include <cmath>
+#include <vector>
+
+#include "tests/reference/philox.h"
+#include "tests/reference/reference.h"
+
+namespace perturbine::reference {
+namespace {
+
+std::vector<double> dense_row(const CsrView<double>& counts, std::size_t i) {
+  std::vector<double> row(counts.column_count, 0.0);
+  for (auto k = static_cast<std::size_t>(counts.row_offsets[i]); k < static_cast<std::size_t>(counts.row_offsets[i + 1]); ++k)
+    row[static_cast<std::size_t>(counts.columns[k])] = counts.values[k];
+  return row;
+}
+
+// In long double the textbook form with lgamma keeps enough digits for theta to 1e12.
+double log_nb(double x, double mean, double theta) {
+  const long double X = x, m = mean, t = theta;
+  return static_cast<double>(std::lgamma(X + t) - std::lgamma(t) - std::lgamma(X + 1) - t * std::log1p(m / t) +
+                             X * (std::log(m) - std::log(t + m)));
+}
+double digamma(double z) {
+  double shift = 0;
+  for (; z < 20; z += 1) shift -= 1 / z;
+  const double r = 1 / (z * z);
+  return shift + std::log(z) - .5 / z - r * (1. / 12 - r * (1. / 120 - r * (1. / 252 - r / 240)));
+}
+double log_sum(double a, double b) { return std::max(a, b) + std::log1p(std::exp(-std::abs(a - b))); }
+
+}  // namespace
+
+template <>
+void execute(const LogNormalise<double>& op) {
+  for (std::size_t i = 0; i < op.y.rows; ++i) {
+    const auto row = dense_row(op.counts, i);
+    for (std::size_t j = 0; j < row.size(); ++j) op.y(i, j) = std::log1p(op.target_sum * row[j] / op.library_size[i]);
+  }
+}
+
+template <>
+void execute(const CountLikelihood<double>& op) {
+  const bool gradient = op.dmean.data != nullptr;
+  for (std::size_t j = 0; j < op.mean.columns && gradient; ++j) op.dtheta[j] = 0;
+  for (std::size_t i = 0; i < op.mean.rows; ++i) {
+    const auto row = dense_row(op.counts, i);
+    op.loss[i] = 0;
+    for (std::size_t j = 0; j < row.size(); ++j) {
+      const double x = row[j], m = std::max(op.mean(i, j), 1e-12), t = op.theta[j];
+      double lp = log_nb(x, m, t), dm = x / m - (x + t) / (m + t);
+      double dt = digamma(x + t) - digamma(t) - std::log1p(m / t) + (m - x) / (m + t), dl = 0;
+      if (op.zero_logit.data != nullptr) {
+        const double z = op.zero_logit(i, j), log_pi = -log_sum(0, -z), log_rest = -log_sum(0, z), pi = std::exp(log_pi);
+        if (x == 0) {
+          const double count_part = log_rest + lp;
+          lp = log_sum(log_pi, count_part);
+          const double share = std::exp(count_part - lp);
+          dm *= share, dt *= share, dl = (1 - share) - pi;
+        } else {
+          lp += log_rest;
+          dl = -pi;
+        }
+      }
+      op.loss[i] -= lp;
+      if (!gradient) continue;
+      op.dmean(i, j) = -op.dloss[i] * dm;
+      op.dtheta[j] -= op.dloss[i] * dt;
+      if (op.dzero_logit.data != nullptr) op.dzero_logit(i, j) = -op.dloss[i] * dl;
+    }
+  }
+}
+
+namespace {
+// The words of one element, as counts.h lays them out: subsequence row << 32 | column, offsets in turn.
+struct Stream {
+  std::uint64_t seed, offset, row, column;
+  std::uint64_t drawn = 0;
+  double uniform() {
+    // reference::uniform takes four columns per counter; column c of ours is columns 4c ... 4c + 3 there.
+    const std::uint64_t n = drawn++;
+    return reference::uniform(seed, offset + n / 4, row, 4 * column + n % 4);
+  }
+  double normal() {
+    const double a = uniform(), b = uniform();
+    return std::sqrt(-2 * std::log(a)) * std::cos(2 * M_PI * b);
+  }
+};
+}  // namespace
+
+template <>
+void execute(const SampleCounts<double>& op) {
+  for (std::size_t i = 0; i < op.y.rows; ++i)
+    for (std::size_t j = 0; j < op.y.columns; ++j) {
+      Stream s{op.seed, op.offset[0], i, j};
+      double rate = op.rate(i, j);
+      if (op.theta.data != nullptr && rate > 0) {  // Marsaglia and Tsang
+        double a = op.theta[j], boost = 1;
+        if (a < 1) boost = std::pow(s.uniform(), 1 / a), a += 1;
+        const double d = a - 1. / 3, c = 1 / std::sqrt(9 * d);
+        for (;;) {
+          const double x = s.normal(), v = std::pow(1 + c * x, 3);
+          if (1 + c * x <= 0) continue;
+          if (std::log(s.uniform()) < .5 * x * x + d - d * v + d * std::log(v)) {
+            rate *= d * v * boost / op.theta[j];
+            break;
+          }
+        }
+      }
+      double k = 0;
+      if (rate > 0 && rate < 16) {
+        const double u = s.uniform();
+        for (double p = std::exp(-rate), sum = p; u > sum; sum += p) p *= rate / ++k;
+      } else if (rate >= 16) {  // Hormann's PTRS
+        const double b = .931 + 2.53 * std::sqrt(rate), a = -.059 + .02483 * b, ia = 1.1239 + 1.1328 / (b - 3.4), vr = .9277 - 3.6224 / (b - 2);
+        for (;;) {
+          const double u = s.uniform() - .5, v = s.uniform(), us = .5 - std::abs(u);
+          k = std::floor((2 * a / us + b) * u + rate + .43);
+          if (us >= .07 && v <= vr) break;
+          if (k < 0 || (us < .013 && v > us)) continue;
+          if (std::log(v * ia / (a / (us * us) + b)) <= k * std::log(rate) - rate - std::lgamma(k + 1)) break;
+        }
+      }
+      op.y(i, j) = k;
+    }
+}
+
+}  // namespace perturbine::reference
