@@ -13,12 +13,15 @@
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/random/random.h"
 #include "kernels/residual/gated_residual.h"
+#include "kernels/similarity/similarity.h"
+#include "kernels/statistics/statistics.h"
 
 /// Operations that cuBLASLt or CUB execute on a GPU.
 #define PERTURBINE_EACH_LIBRARY_OPERATION(X) \
   X(MatrixProduct<float>)                    \
   X(Linear<float>)                           \
-  X(SortKeys<std::int32_t>)
+  X(SortKeys<std::int32_t>) \
+  X(SortColumns<float>)
 
 /// Operations with device code of our own.
 #define PERTURBINE_EACH_OWN_OPERATION(X)  \
@@ -72,7 +75,10 @@
   X(SetAttentionBackward<bfloat16>) \
   X(LogNormalise<float>) \
   X(CountLikelihood<float>) \
-  X(SampleCounts<float>)
+  X(SampleCounts<float>) \
+  X(PairwiseSum<float>) \
+  X(ColumnMoments<float>) \
+  X(CompareSorted<float>)
 
 #define PERTURBINE_EACH_OPERATION(X)   \
   PERTURBINE_EACH_LIBRARY_OPERATION(X) \

@@ -12,4 +12,5 @@ void normalisation(CaseList&);
 void optimisation(CaseList&);
 void pointwise(CaseList&);
 void random(CaseList&);
+void statistics(CaseList&);
 }  // namespace perturbine::cases

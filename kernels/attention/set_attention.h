@@ -16,7 +16,7 @@ struct SetAttention {
   MatrixView<accumulator_t<T>> weights;      // [rows, heads * set_size], kept for the backward pass
   std::size_t heads = 1;
 
-  std::size_t set_size() const { return weights.columns / heads; }
+  PERTURBINE_HOST_DEVICE std::size_t set_size() const { return weights.columns / heads; }
   static constexpr std::string_view name = "set_attention";
   template <class Visitor>
   void operands(Visitor&& visit) const {
@@ -42,7 +42,7 @@ struct SetAttentionBackward {
   MatrixView<T> dquery, dkeys, dvalues;
   std::size_t heads = 1;
 
-  std::size_t set_size() const { return weights.columns / heads; }
+  PERTURBINE_HOST_DEVICE std::size_t set_size() const { return weights.columns / heads; }
   static constexpr std::string_view name = "set_attention_backward";
   template <class Visitor>
   void operands(Visitor&& visit) const {

@@ -1,0 +1,72 @@
+#include "kernels/statistics/statistics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/similarity/similarity.h"
+#include "tests/reference/reference.h"
+
+namespace perturbine::reference {
+
+template <>
+void execute(const PairwiseSum<double>& op) {
+  for (std::size_t i = 0; i < op.x.rows; ++i) {
+    op.sum[i] = 0;
+    for (std::size_t j = 0; j < op.y.rows; ++j) {
+      if (op.same && i == j) continue;
+      double squared = 0;
+      for (std::size_t k = 0; k < op.x.columns; ++k) squared += std::pow(op.x(i, k) - op.y(j, k), 2);
+      if (op.kernel == PairKernel::euclidean) op.sum[i] += std::sqrt(squared);
+      else
+        for (std::size_t g = 0; g < op.gammas.size; ++g)
+          op.sum[i] += std::exp(-op.gammas[g] * squared) / static_cast<double>(op.gammas.size);
+    }
+  }
+}
+
+template <>
+void execute(const ColumnMoments<double>& op) {
+  const double n = static_cast<double>(op.x.rows);
+  for (std::size_t j = 0; j < op.x.columns; ++j) {
+    op.mean[j] = op.variance[j] = 0;
+    for (std::size_t i = 0; i < op.x.rows; ++i) op.mean[j] += op.x(i, j) / n;
+    for (std::size_t i = 0; i < op.x.rows; ++i) op.variance[j] += std::pow(op.x(i, j) - op.mean[j], 2) / n;
+  }
+}
+
+template <>
+void execute(const SortColumns<double>& op) {
+  for (std::size_t j = 0; j < op.x.columns; ++j) {
+    std::vector<double> v;
+    for (std::size_t i = 0; i < op.x.rows; ++i) v.insert(std::upper_bound(v.begin(), v.end(), op.x(i, j)), op.x(i, j));
+    std::copy(v.begin(), v.end(), op.y.row(j));
+  }
+}
+
+// By the definitions: pairs for the CRPS, the integral over a fine merge for the Wasserstein distance.
+template <>
+void execute(const CompareSorted<double>& op) {
+  const double n = static_cast<double>(op.a.columns), m = static_cast<double>(op.b.columns);
+  for (std::size_t g = 0; g < op.a.rows; ++g) {
+    double cross = 0, spread = 0;
+    std::vector<double> merged;
+    for (std::size_t i = 0; i < op.a.columns; ++i) {
+      merged.push_back(op.a(g, i));
+      for (std::size_t j = 0; j < op.b.columns; ++j) cross += std::abs(op.a(g, i) - op.b(g, j)) / n / m;
+      for (std::size_t j = 0; j < op.a.columns; ++j) spread += std::abs(op.a(g, i) - op.a(g, j));
+    }
+    for (std::size_t j = 0; j < op.b.columns; ++j) merged.push_back(op.b(g, j));
+    std::sort(merged.begin(), merged.end());
+    op.crps[g] = cross - spread / (2 * n * (n - 1));
+    op.wasserstein[g] = 0;
+    for (std::size_t k = 0; k + 1 < merged.size(); ++k) {
+      double fa = 0, fb = 0;
+      for (std::size_t i = 0; i < op.a.columns; ++i) fa += op.a(g, i) <= merged[k] ? 1 / n : 0;
+      for (std::size_t j = 0; j < op.b.columns; ++j) fb += op.b(g, j) <= merged[k] ? 1 / m : 0;
+      op.wasserstein[g] += (merged[k + 1] - merged[k]) * std::abs(fa - fb);
+    }
+  }
+}
+
+}  // namespace perturbine::reference
