@@ -1,0 +1,51 @@
+#include "engine/ops/ops.h"
+#include "kernels/dense/epilogue.h"
+
+namespace perturbine::ops {
+namespace {
+
+struct Record {
+  Var x, y, residual;
+  Parameter weight, bias;
+  MatrixView<float> z;  // before the activation; empty without one
+  Activation activation;
+  bool has_residual;
+
+  void backward(Tape& t) const {
+    Queue& q = t.queue();
+    const MatrixView<float> dy = t.gradient(y);
+    const Tape::Target dbias = t.gradient_target(bias);
+    // dz overwrites dy: nothing else reads it. With a residual dy is passed on below, so dz needs memory of its own.
+    const MatrixView<float> dz = activation == Activation::none ? dy : (has_residual ? t.arena().matrix<float>(dy.rows, dy.columns) : dy);
+    q.run(BiasActivationBackward<float>{dy, z, activation == Activation::none ? MatrixView<float>{} : dz,
+                                        {dbias.view.data, dbias.view.columns}, activation, dbias.accumulate});
+    const Tape::Target dweight = t.gradient_target(weight);
+    q.run(MatrixProduct<float>{dz, t.value(x), dweight.view, true, false, dweight.accumulate, q.math()});
+    if (t.needs_gradient(x)) {
+      const Tape::Target dx = t.gradient_target(x);
+      q.run(MatrixProduct<float>{dz, t.parameters().value(weight), dx.view, false, false, dx.accumulate, q.math()});
+    }
+    if (has_residual) t.pass_gradient(y, residual);
+  }
+};
+
+Var run(Tape& t, Var x, Parameter weight, Parameter bias, Activation activation, const Var* residual) {
+  const MatrixView<float> w = t.parameters().value(weight), b = t.parameters().value(bias), in = t.value(x);
+  const Var y = t.make(in.rows, w.rows);
+  const MatrixView<float> z = activation == Activation::none ? MatrixView<float>{} : t.arena().matrix<float>(in.rows, w.rows);
+  t.queue().run(Linear<float>{in, w, {b.data, b.columns}, residual != nullptr ? t.value(*residual) : MatrixView<float>{}, z,
+                              t.value(y), activation, t.queue().math()});
+  t.push(Record{x, y, residual != nullptr ? *residual : Var{}, weight, bias, z, activation, residual != nullptr});
+  return y;
+}
+
+}  // namespace
+
+Var linear(Tape& t, Var x, Parameter weight, Parameter bias, Activation activation) {
+  return run(t, x, weight, bias, activation, nullptr);
+}
+Var linear_residual(Tape& t, Var x, Parameter weight, Parameter bias, Var residual) {
+  return run(t, x, weight, bias, Activation::none, &residual);
+}
+
+}  // namespace perturbine::ops

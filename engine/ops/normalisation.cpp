@@ -1,0 +1,55 @@
+#include "engine/ops/ops.h"
+#include "kernels/normalisation/film_layer_norm.h"
+#include "kernels/normalisation/layer_norm.h"
+
+namespace perturbine::ops {
+namespace {
+
+struct FilmRecord {
+  Var x, scale, shift, y;
+  VectorView<float> mean, inverse_deviation;
+  bool activate;
+
+  void backward(Tape& t) const {
+    const Tape::Target dx = t.gradient_target(x), dscale = t.gradient_target(scale), dshift = t.gradient_target(shift);
+    require(!dscale.accumulate && !dshift.accumulate, "film_layer_norm: a scale or shift is used twice");
+    t.queue().run(FilmLayerNormBackward<float>{t.value(x), t.value(scale), t.value(shift), t.gradient(y), mean, inverse_deviation,
+                                               dx.view, dscale.view, dshift.view, activate, dx.accumulate});
+  }
+};
+
+struct LayerNormRecord {
+  Var x, y;
+  Parameter gain, bias;
+  VectorView<float> mean, inverse_deviation;
+
+  void backward(Tape& t) const {
+    const Tape::Target dx = t.gradient_target(x), dgain = t.gradient_target(gain), dbias = t.gradient_target(bias);
+    require(!dgain.accumulate && !dbias.accumulate, "layer_norm: a gain or bias is used twice");
+    const MatrixView<float> g = t.parameters().value(gain);
+    t.queue().run(LayerNormBackward<float>{t.value(x), t.gradient(y), {g.data, g.columns}, mean, inverse_deviation, dx.view,
+                                           {dgain.view.data, g.columns}, {dbias.view.data, g.columns}, dx.accumulate});
+  }
+};
+
+}  // namespace
+
+Var film_layer_norm(Tape& t, Var x, Var scale, Var shift, bool activate) {
+  const MatrixView<float> in = t.value(x);
+  const Var y = t.make(in.rows, in.columns);
+  FilmRecord r{x, scale, shift, y, t.arena().vector<float>(in.rows), t.arena().vector<float>(in.rows), activate};
+  t.queue().run(FilmLayerNorm<float>{in, t.value(scale), t.value(shift), t.value(y), r.mean, r.inverse_deviation, activate});
+  t.push(r);
+  return y;
+}
+
+Var layer_norm(Tape& t, Var x, Parameter gain, Parameter bias) {
+  const MatrixView<float> in = t.value(x), g = t.parameters().value(gain), b = t.parameters().value(bias);
+  const Var y = t.make(in.rows, in.columns);
+  LayerNormRecord r{x, y, gain, bias, t.arena().vector<float>(in.rows), t.arena().vector<float>(in.rows)};
+  t.queue().run(LayerNorm<float>{in, {g.data, g.columns}, {b.data, b.columns}, t.value(y), r.mean, r.inverse_deviation});
+  t.push(r);
+  return y;
+}
+
+}  // namespace perturbine::ops
