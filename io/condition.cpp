@@ -1,0 +1,104 @@
+#include "io/condition.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+
+#include "kernels/core/error.h"
+
+namespace perturbine {
+namespace {
+
+std::string lower(std::string_view s) {
+  std::string out(s);
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+std::string_view trim(std::string_view s) {
+  while (!s.empty() && std::isspace(static_cast<unsigned char>(s.front())) != 0) s.remove_prefix(1);
+  while (!s.empty() && std::isspace(static_cast<unsigned char>(s.back())) != 0) s.remove_suffix(1);
+  return s;
+}
+
+}  // namespace
+
+bool is_control_name(std::string_view label, const std::vector<std::string>& control_names) {
+  if (std::find(control_names.begin(), control_names.end(), label) != control_names.end()) return true;
+  static const char* known[] = {"control", "ctrl", "non-targeting", "nt", "dmso", "vehicle"};
+  const std::string l = lower(label);
+  return std::find(std::begin(known), std::end(known), l) != std::end(known);
+}
+
+std::string canonical_label(const Condition& c) {
+  if (c.is_control()) return std::string(control_label);
+  std::string s;
+  for (const auto& p : c.parts) {
+    s += (s.empty() ? "" : "+") + p.name;
+    if (p.weight != 1) {
+      char digits[32];
+      const auto end = std::to_chars(digits, digits + sizeof digits, p.weight).ptr;
+      s += ":" + std::string(digits, end);
+    }
+  }
+  return s;
+}
+
+Condition parse_condition(std::string_view label, const std::vector<std::string>& control_names) {
+  const std::string_view whole = trim(label);
+  require_input(!whole.empty(), "a condition label is empty");
+  Condition c;
+  if (is_control_name(whole, control_names)) return c;
+  for (std::size_t begin = 0; begin <= whole.size();) {
+    const std::size_t end = std::min(whole.find('+', begin), whole.size());
+    std::string_view part = trim(whole.substr(begin, end - begin));
+    begin = end + 1;
+    require_input(!part.empty(), "condition '", whole, "': a part between '+' is empty");
+    if (is_control_name(part, control_names)) continue;
+    Condition::Part p{std::string(part), 1};
+    if (const std::size_t colon = part.rfind(':'); colon != std::string_view::npos && colon + 1 < part.size()) {
+      const std::string_view digits = part.substr(colon + 1);
+      double w = 0;
+      const auto [stop, code] = std::from_chars(digits.data(), digits.data() + digits.size(), w);
+      if (code == std::errc{} && stop == digits.data() + digits.size()) {
+        require_input(std::isfinite(w) && w > 0, "condition '", whole, "': the weight ", digits, " must be a positive number");
+        p = {std::string(part.substr(0, colon)), w};
+      }
+    }
+    for (const auto& other : c.parts) require_input(other.name != p.name, "condition '", whole, "': ", p.name, " is named twice");
+    c.parts.push_back(p);
+  }
+  std::sort(c.parts.begin(), c.parts.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return c;
+}
+
+std::vector<std::string> near_spellings(std::string_view wanted, const std::vector<std::string>& names, std::size_t count) {
+  // Levenshtein distance without regard to case.
+  auto distance = [](const std::string& a, const std::string& b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+      std::size_t diagonal = row[0];
+      row[0] = i;
+      for (std::size_t j = 1; j <= b.size(); ++j) {
+        const std::size_t keep = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+        diagonal = row[j];
+        row[j] = std::min({keep, row[j] + 1, row[j - 1] + 1});
+      }
+    }
+    return row[b.size()];
+  };
+  const std::string w = lower(wanted);
+  std::vector<std::pair<std::size_t, std::string>> ranked;
+  for (const std::string& n : names) {
+    const std::size_t d = distance(w, lower(n));
+    if (d <= std::max<std::size_t>(2, w.size() / 2)) ranked.emplace_back(d, n);
+  }
+  std::sort(ranked.begin(), ranked.end());
+  std::vector<std::string> out;
+  for (const auto& [d, n] : ranked)
+    if (out.size() < count) out.push_back(n);
+  return out;
+}
+
+}  // namespace perturbine

@@ -1,0 +1,223 @@
+#include "io/h5ad.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <set>
+
+namespace perturbine {
+namespace {
+
+std::string number_text(double v) {
+  char digits[40];
+  const auto end = std::to_chars(digits, digits + sizeof digits, v).ptr;
+  return std::isnan(v) ? "" : std::string(digits, end);
+}
+
+}  // namespace
+
+H5adFile::H5adFile(const std::string& path, const std::string& layer) : file_(hdf5::open_file(path)) {
+  description_.path = path;
+  for (const char* frame : {"obs", "var"})
+    require_input(hdf5::kind_of(file_, frame) == hdf5::Kind::group, path, ": has no group '", frame,
+                  "' (files of anndata before 0.7 must be opened and written again by a current anndata)");
+  description_.cell_names = frame_index("obs");
+  description_.gene_names = frame_index("var");
+  description_.obs_columns = frame_columns("obs");
+  if (hdf5::kind_of(file_, "layers") == hdf5::Kind::group) description_.layers = hdf5::members(hdf5::open_group(file_, "layers"));
+  describe_matrix(layer);
+  require_input(description_.cells > 0, path, ": holds zero cells");
+  require_input(description_.genes > 0, path, ": holds zero genes");
+  for (const auto& [what, names] : {std::pair{"gene", &description_.gene_names}, {"cell", &description_.cell_names}}) {
+    std::set<std::string> seen;
+    for (const std::string& n : *names)
+      require_input(seen.insert(n).second, path, ": the ", what, " name '", n, "' occurs twice; make names unique (anndata: ",
+                    std::string(what) == "gene" ? "var" : "obs", "_names_make_unique)");
+  }
+}
+
+std::vector<std::string> H5adFile::frame_index(const std::string& frame) const {
+  const auto group = hdf5::open_group(file_, frame);
+  const std::string index = hdf5::text_attribute(group, "_index").value_or("_index");
+  for (const std::string& candidate : {index, std::string("index")})
+    if (hdf5::exists(group, candidate)) return values_as_text(frame + "/" + candidate);
+  throw InputError(text(description_.path, ": ", frame, " has no index '", index, "'"));
+}
+
+std::vector<std::string> H5adFile::frame_columns(const std::string& frame) const {
+  const auto group = hdf5::open_group(file_, frame);
+  const std::string index = hdf5::text_attribute(group, "_index").value_or("_index");
+  std::vector<std::string> names;
+  for (const std::string& n : hdf5::members(group))
+    if (n != index && n != "__categories") names.push_back(n);
+  return names;
+}
+
+bool H5adFile::has_column(const std::string& name) const {
+  return std::find(description_.obs_columns.begin(), description_.obs_columns.end(), name) != description_.obs_columns.end();
+}
+
+// Any one-dimensional column of a data frame, whatever its encoding, as text.
+std::vector<std::string> H5adFile::values_as_text(const std::string& path) const {
+  const std::string what = description_.path + ": " + path;
+  auto categories_of = [&](const std::vector<std::int64_t>& codes, const std::vector<std::string>& categories) {
+    std::vector<std::string> out;
+    out.reserve(codes.size());
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+      require_input(codes[i] >= -1 && codes[i] < static_cast<std::int64_t>(categories.size()), what, ": row ", i, " has category ",
+                    codes[i], " of ", categories.size());
+      out.push_back(codes[i] < 0 ? "" : categories[static_cast<std::size_t>(codes[i])]);
+    }
+    return out;
+  };
+  if (hdf5::kind_of(file_, path) == hdf5::Kind::group) {
+    const auto group = hdf5::open_group(file_, path);
+    if (hdf5::exists(group, "codes") && hdf5::exists(group, "categories"))
+      return categories_of(hdf5::read_integers(hdf5::open_dataset(group, "codes"), what), values_as_text(path + "/categories"));
+    if (hdf5::exists(group, "values") && hdf5::exists(group, "mask")) {
+      auto values = values_as_text(path + "/values");
+      const auto mask = hdf5::read_integers(hdf5::open_dataset(group, "mask"), what);
+      require_input(mask.size() == values.size(), what, ": its mask has another length");
+      for (std::size_t i = 0; i < mask.size(); ++i)
+        if (mask[i] != 0) values[i] = "";
+      return values;
+    }
+    throw InputError(text(what, ": its encoding '", hdf5::text_attribute(group, "encoding-type").value_or("none"), "' is not known here"));
+  }
+  const auto dataset = hdf5::open_dataset(file_, path);
+  // anndata 0.7: codes in the column, categories beside it.
+  const std::size_t slash = path.rfind('/');
+  const std::string legacy = path.substr(0, slash) + "/__categories/" + path.substr(slash + 1);
+  if (hdf5::has_attribute(dataset, "categories") && hdf5::exists(file_, legacy))
+    return categories_of(hdf5::read_integers(dataset, what), values_as_text(legacy));
+  switch (hdf5::class_of(dataset)) {
+    case hdf5::Class::text: return hdf5::read_strings(dataset, what);
+    case hdf5::Class::integer: {
+      std::vector<std::string> out;
+      for (const std::int64_t v : hdf5::read_integers(dataset, what)) out.push_back(std::to_string(v));
+      return out;
+    }
+    case hdf5::Class::floating: {
+      std::vector<std::string> out;
+      for (const double v : hdf5::read_doubles(dataset, what)) out.push_back(number_text(v));
+      return out;
+    }
+    default: throw InputError(text(what, ": is neither text nor numbers"));
+  }
+}
+
+std::vector<std::string> H5adFile::text_column(const std::string& name) const {
+  auto values = values_as_text("obs/" + name);
+  require_input(values.size() == description_.cells, description_.path, ": obs/", name, " has ", values.size(), " rows for ",
+                description_.cells, " cells");
+  return values;
+}
+
+std::vector<double> H5adFile::number_column(const std::string& name) const {
+  std::vector<double> out;
+  for (const std::string& s : text_column(name)) {
+    double v = 0;
+    const auto [end, code] = std::from_chars(s.data(), s.data() + s.size(), v);
+    require_input(code == std::errc{} && end == s.data() + s.size(), description_.path, ": obs/", name, " holds '", s, "', which is not a number");
+    out.push_back(v);
+  }
+  return out;
+}
+
+void H5adFile::describe_matrix(const std::string& layer) {
+  H5adDescription& d = description_;
+  d.matrix = layer.empty() ? "X" : "layers/" + layer;
+  const std::string what = d.path + ": " + d.matrix;
+  const hdf5::Kind kind = hdf5::kind_of(file_, d.matrix);
+  if (kind == hdf5::Kind::none) {
+    std::string have;
+    for (const std::string& l : d.layers) have += (have.empty() ? "" : ", ") + l;
+    throw InputError(text(what, " does not exist", have.empty() ? "" : "; the file has the layers " + have + " (--layer NAME)"));
+  }
+  if (kind == hdf5::Kind::dataset) {
+    d.format = H5adDescription::Format::dense;
+    const auto dataset = hdf5::open_dataset(file_, d.matrix);
+    const auto shape = hdf5::shape(dataset);
+    require_input(shape.size() == 2, what, ": has ", shape.size(), " dimensions instead of 2");
+    const auto type = hdf5::class_of(dataset);
+    require_input(type == hdf5::Class::integer || type == hdf5::Class::floating, what, ": does not hold numbers");
+    d.non_zeros = hdf5::element_count(dataset, what);
+    d.cells = shape[0], d.genes = shape[1];
+  } else {
+    const auto group = hdf5::open_group(file_, d.matrix);
+    const std::string encoding = hdf5::text_attribute(group, "encoding-type").value_or(hdf5::text_attribute(group, "h5sparse_format").value_or(""));
+    require_input(encoding == "csr_matrix" || encoding == "csr", what, ": is stored as '", encoding,
+                  "'; CSR or a dense matrix is read (anndata: adata.X = adata.X.tocsr())");
+    for (const char* member : {"data", "indices", "indptr"})
+      require_input(hdf5::kind_of(group, member) == hdf5::Kind::dataset, what, "/", member, " does not exist");
+    auto shape = hdf5::integer_attribute(group, "shape");
+    if (shape.empty()) shape = hdf5::integer_attribute(group, "h5sparse_shape");
+    require_input(shape.size() == 2 && shape[0] >= 0 && shape[1] >= 0, what, ": its shape attribute is missing or wrong");
+    d.cells = static_cast<std::size_t>(shape[0]), d.genes = static_cast<std::size_t>(shape[1]);
+    const auto indptr = hdf5::open_dataset(group, "indptr");
+    require_input(hdf5::element_count(indptr, what + "/indptr") == d.cells + 1, what, "/indptr: has ",
+                  hdf5::element_count(indptr, what), " elements for ", d.cells, " cells; ", d.cells + 1, " are needed");
+    row_offsets_ = hdf5::read_integers(indptr, what + "/indptr");
+    d.non_zeros = hdf5::element_count(hdf5::open_dataset(group, "data"), what + "/data");
+    const std::size_t indices = hdf5::element_count(hdf5::open_dataset(group, "indices"), what + "/indices");
+    require_input(indices == d.non_zeros, what, ": data has ", d.non_zeros, " elements but indices has ", indices);
+    require_input(row_offsets_[0] == 0, what, "/indptr: begins with ", row_offsets_[0], " instead of 0");
+    for (std::size_t i = 0; i < d.cells; ++i)
+      require_input(row_offsets_[i] <= row_offsets_[i + 1], what, "/indptr: falls at row ", i);
+    require_input(row_offsets_[d.cells] == static_cast<std::int64_t>(d.non_zeros), what, "/indptr: ends with ", row_offsets_[d.cells],
+                  " for ", d.non_zeros, " stored elements");
+  }
+  require_input(d.cell_names.size() == d.cells, what, ": has ", d.cells, " rows but obs names ", d.cell_names.size(), " cells");
+  require_input(d.gene_names.size() == d.genes, what, ": has ", d.genes, " columns but var names ", d.gene_names.size(), " genes");
+}
+
+CsrMatrix H5adFile::read_rows(std::size_t first, std::size_t count) const {
+  const H5adDescription& d = description_;
+  const std::string what = d.path + ": " + d.matrix;
+  require(first + count <= d.cells, what, ": rows ", first, " to ", first + count, " of ", d.cells);
+  CsrMatrix m;
+  m.rows = count, m.columns = d.genes;
+  m.row_offsets.assign(1, 0);
+  auto finite = [&](float v, std::size_t row, std::size_t column) {
+    require_input(std::isfinite(v), what, ": cell ", d.cell_names[row], ", gene ", d.gene_names[column], " is ", v);
+  };
+  if (d.format == H5adDescription::Format::dense) {
+    std::vector<float> rows(count * d.genes);
+    hdf5::read_rows(hdf5::open_dataset(file_, d.matrix), first, count, d.genes, rows.data(), what);
+    for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t j = 0; j < d.genes; ++j) {
+        const float v = rows[i * d.genes + j];
+        finite(v, first + i, j);
+        if (v == 0) continue;
+        m.column_index.push_back(static_cast<std::int32_t>(j));
+        m.values.push_back(v);
+      }
+      m.row_offsets.push_back(static_cast<std::int64_t>(m.values.size()));
+    }
+    return m;
+  }
+  const auto group = hdf5::open_group(file_, d.matrix);
+  const auto begin = static_cast<hsize_t>(row_offsets_[first]), end = static_cast<hsize_t>(row_offsets_[first + count]);
+  std::vector<std::int64_t> columns(end - begin);
+  std::vector<float> values(end - begin);
+  hdf5::read_slice(hdf5::open_dataset(group, "indices"), begin, end - begin, H5T_NATIVE_INT64, columns.data(), what + "/indices");
+  hdf5::read_slice(hdf5::open_dataset(group, "data"), begin, end - begin, H5T_NATIVE_FLOAT, values.data(), what + "/data");
+  for (std::size_t i = 0; i < count; ++i) {
+    std::int64_t last = -1;
+    for (auto k = static_cast<std::size_t>(row_offsets_[first + i]) - begin; k < static_cast<std::size_t>(row_offsets_[first + i + 1]) - begin; ++k) {
+      require_input(columns[k] >= 0 && columns[k] < static_cast<std::int64_t>(d.genes), what, "/indices: row ", first + i,
+                    " has column ", columns[k], " of ", d.genes);
+      require_input(columns[k] > last, what, "/indices: the columns of row ", first + i,
+                    " are not sorted or repeat (scipy: X.sum_duplicates())");
+      last = columns[k];
+      finite(values[k], first + i, static_cast<std::size_t>(columns[k]));
+      if (values[k] == 0) continue;
+      m.column_index.push_back(static_cast<std::int32_t>(columns[k]));
+      m.values.push_back(values[k]);
+    }
+    m.row_offsets.push_back(static_cast<std::int64_t>(m.values.size()));
+  }
+  return m;
+}
+
+}  // namespace perturbine

@@ -1,0 +1,65 @@
+// Simulated Perturb-seq data with known truth: a gene network with saturating response, heterogeneous cells, library
+// sizes, overdispersion. Everything follows from the settings and the seed, so that the truth can be sampled again.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "io/condition.h"
+#include "io/h5ad.h"
+
+namespace perturbine {
+
+struct SimulationSettings {
+  std::string preset = "norman";      // norman: singles and doubles in one line; screen: singles in three cell types
+  std::uint64_t seed = 1;
+  std::size_t genes = 500, programs = 12, perturbations = 20, doubles = 16, cell_types = 1, batches = 2;
+  std::size_t cells_per_condition = 90, control_cells = 150;
+  double responders = .85, rare = .03;  // shares of cells that respond, and that respond threefold
+  double saturation = 1.1;              // of a program's activity: |activity| stays below it
+  double batch_effect = .05;
+  /// From a real file's controls (--like): per gene mean share of the library and inverse dispersion, and library sizes.
+  std::vector<std::string> gene_names;
+  std::vector<double> share, theta, library_sizes;
+};
+
+SimulationSettings preset_settings(const std::string& preset);
+/// Genes, shares, dispersions and library sizes of the controls of a real file.
+void imitate(SimulationSettings& settings, const struct Dataset& data);
+
+class Simulator {
+ public:
+  explicit Simulator(SimulationSettings settings);
+  const SimulationSettings& settings() const { return settings_; }
+  const std::vector<std::string>& perturbation_names() const { return perturbations_; }
+  const std::vector<std::string>& gene_names() const { return settings_.gene_names; }
+  /// The conditions of the data set, control first.
+  const std::vector<Condition>& conditions() const { return conditions_; }
+
+  struct Cell {
+    std::vector<float> counts;  // [genes]
+    double library_size = 0;
+    bool responds = false, rare = false;
+  };
+  /// Cell `number` of a condition in a cell type and batch; the same number gives the same cell.
+  Cell sample(const Condition& condition, std::size_t cell_type, std::size_t batch, std::uint64_t number) const;
+  /// Mean of log1p(10,000 count / library size) over `cells` cells of the truth, batches in turn.
+  std::vector<double> mean(const Condition& condition, std::size_t cell_type, std::size_t cells) const;
+
+  /// The whole data set, with the truth beside it: uns/perturbine/{truth_labels, truth_mean, truth_interaction, settings}.
+  H5adContents data_set() const;
+
+ private:
+  std::vector<double> activity(const Condition& condition, double strength) const;
+  SimulationSettings settings_;
+  std::vector<std::string> perturbations_;
+  std::vector<Condition> conditions_;
+  std::vector<double> loading_;        // [programs, genes]
+  std::vector<double> effect_;         // [perturbations, programs]
+  std::vector<double> coupling_;       // [programs, programs]: one program drives others
+  std::vector<double> cycle_;          // [2, genes]
+  std::vector<double> type_offset_;    // [cell_types, genes]
+  std::vector<double> batch_offset_;   // [batches, genes]
+};
+
+}  // namespace perturbine
