@@ -1,0 +1,227 @@
+#include "evaluation/benchmark.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "kernels/core/philox.h"
+#include "kernels/random/random.h"
+#include "models/mean_model.h"
+
+namespace perturbine {
+
+TrainingData training_data(const Dataset& data, const Fold& fold) {
+  TrainingData t;
+  const auto cells = fold.cells_with(Role::train);
+  t.genes = data.genes();
+  t.contexts = data.contexts;
+  // Conditions without training cells are not known to the model.
+  std::vector<std::int32_t> number(data.labels.size(), -1);
+  std::set<std::int32_t> present;
+  for (const std::size_t i : cells) present.insert(data.condition[i]);
+  present.insert(0);
+  for (const std::int32_t c : present) {
+    number[static_cast<std::size_t>(c)] = static_cast<std::int32_t>(t.conditions.size());
+    t.conditions.push_back(data.conditions[static_cast<std::size_t>(c)]);
+  }
+  for (const std::size_t i : cells) {
+    t.condition.push_back(number[static_cast<std::size_t>(data.condition[i])]);
+    t.context.push_back(data.context[i]);
+    t.library_size.push_back(data.library_size[i]);
+  }
+  t.expression = data.expression(cells);
+  return t;
+}
+
+EvaluationSpace evaluation_space(const Dataset& data) {
+  std::vector<std::size_t> all(data.cells());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  if (all.size() > 6000) {  // the axes of a large file are those of an even sample of it
+    std::vector<std::size_t> some;
+    for (std::size_t i = 0; i < 6000; ++i) some.push_back(i * all.size() / 6000);
+    all = some;
+  }
+  const auto x = data.expression(all);
+  return {data.gene_names, principal_components(x.data(), all.size(), data.genes(), 50)};
+}
+
+HeldOut held_out(const Dataset& data, const Fold& fold, const Fold::Entry& entry) {
+  HeldOut t;
+  t.genes = data.genes();
+  // Evenly chosen, at most 400.
+  std::vector<std::size_t> cells;
+  const std::size_t want = std::min<std::size_t>(400, entry.cells.size());
+  for (std::size_t i = 0; i < want; ++i) cells.push_back(entry.cells[i * entry.cells.size() / want]);
+  t.real = data.expression(cells);
+  t.real_cells = cells.size();
+  std::vector<std::size_t> controls;
+  for (std::size_t i = 0; i < data.cells(); ++i)
+    if (data.condition[i] == 0 && data.contexts[static_cast<std::size_t>(data.context[i])] == entry.context) controls.push_back(i);
+  require_input(controls.size() >= 2, "context '", entry.context, "' has ", controls.size(), " control cells; at least 2 are needed to judge changes against");
+  t.control = data.expression(controls);
+  t.control_cells = controls.size();
+  const TrainingData train = training_data(data, fold);
+  const EffectTable effects(train);
+  std::vector<double> control_mean(t.genes, 0);
+  for (std::size_t i = 0; i < t.control_cells; ++i)
+    for (std::size_t g = 0; g < t.genes; ++g) control_mean[g] += static_cast<double>(t.control[i * t.genes + g]) / static_cast<double>(t.control_cells);
+  t.training_mean = control_mean;
+  for (const auto& r : effects.rows())
+    for (std::size_t g = 0; g < t.genes; ++g) t.training_mean[g] += r.delta[g] / static_cast<double>(effects.rows().size());
+  const Condition& c = data.conditions[data.condition_index(entry.label)];
+  if (c.parts.size() == 2 && stratum_of(c, effects).seen == 2)
+    t.additive_delta = FittedMean(effects, {MeanRule::Kind::additive, 0, 0}).delta(c);
+  return t;
+}
+
+Interval bootstrap(const std::vector<std::pair<std::string, double>>& values, std::uint64_t seed) {
+  std::map<std::string, std::pair<double, double>> sums;  // per condition: sum and count
+  double total = 0;
+  for (const auto& [condition, v] : values) {
+    sums[condition].first += v;
+    sums[condition].second += 1;
+    total += v;
+  }
+  Interval r;
+  r.n = values.size();
+  if (values.empty()) return {std::nan(""), std::nan(""), std::nan(""), 0};
+  r.mean = total / static_cast<double>(values.size());
+  std::vector<std::pair<double, double>> groups;
+  for (const auto& [c, s] : sums) groups.push_back(s);
+  std::vector<double> means;
+  for (std::uint64_t b = 0; b < 1000; ++b) {
+    double s = 0, n = 0;
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      const auto& g = groups[static_cast<std::size_t>((std::uint64_t{philox(seed, b, i).word[0]} * groups.size()) >> 32)];
+      s += g.first, n += g.second;
+    }
+    means.push_back(s / n);
+  }
+  std::sort(means.begin(), means.end());
+  r.low = means[25], r.high = means[974];
+  return r;
+}
+
+namespace {
+
+void summarise(BenchmarkResults& r) {
+  std::set<std::string> groups{"all"};
+  for (const ResultRow& row : r.rows)
+    if (!row.group.empty()) groups.insert(row.group);
+  r.groups.assign(groups.begin(), groups.end());
+  auto key = [](const ResultRow& row) { return row.fold + "|" + row.condition + "|" + row.context; };
+  // One pass: values by (model, group, metric).
+  std::map<std::tuple<std::string, std::string, std::string>, std::vector<const ResultRow*>> table;
+  for (const ResultRow& row : r.rows) {
+    if (row.value.status == "not-applicable") continue;
+    table[{row.model, "all", row.value.metric}].push_back(&row);
+    if (!row.group.empty()) table[{row.model, row.group, row.value.metric}].push_back(&row);
+  }
+  const std::vector<const ResultRow*> none;
+  auto rows_of = [&](const std::string& model, const std::string& group, const std::string& metric) -> const std::vector<const ResultRow*>& {
+    const auto found = table.find({model, group, metric});
+    return found == table.end() ? none : found->second;
+  };
+  for (const std::string& model : r.models)
+    for (const std::string& group : r.groups)
+      for (const std::string& metric : metric_names()) {
+        std::vector<std::pair<std::string, double>> values;
+        for (const ResultRow* row : rows_of(model, group, metric)) values.emplace_back(key(*row), row->value.value);
+        if (values.empty()) continue;
+        r.summary.push_back({model, group, metric, bootstrap(values, 1)});
+        if (model == "backbone" || model == "replicate") continue;
+        // Paired by condition and seed; a baseline without seeds is the same for each.
+        std::map<std::string, std::pair<double, double>> base;
+        for (const ResultRow* row : rows_of("backbone", group, metric)) {
+          auto& b = base[key(*row)];
+          b.first += row->value.value, b.second += 1;
+        }
+        std::vector<std::pair<std::string, double>> differences;
+        for (const ResultRow* row : rows_of(model, group, metric))
+          if (const auto found = base.find(key(*row)); found != base.end())
+            differences.emplace_back(key(*row), row->value.value - found->second.first / found->second.second);
+        if (!differences.empty()) r.paired.push_back({model, group, metric, bootstrap(differences, 2)});
+      }
+}
+
+}  // namespace
+
+BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vector<SplitLists>& split, const BenchmarkOptions& o,
+                               const std::function<void(const std::string&)>& say) {
+  const auto start = std::chrono::steady_clock::now();
+  for (const std::string& m : o.models)
+    if (m != "replicate") make_model(m);  // an unknown name is refused before anything runs
+  require_input(!o.models.empty(), "--models is empty");
+  require_input(!o.seeds.empty(), "--seeds is empty");
+  BenchmarkResults r;
+  r.models = o.models;
+  r.seeds = o.seeds;
+  r.data_path = data.path, r.data_sha256 = data.sha256, r.simulated = data.simulated, r.library_size_source = data.library_size_source;
+  const EvaluationSpace space = evaluation_space(data);
+  std::vector<Fold> folds;
+  for (const SplitLists& lists : split) {
+    folds.push_back(apply_split(lists, data));
+    require_input(!folds.back().test.empty(), "split", lists.name.empty() ? "" : " " + lists.name, ": has no test entry");
+  }
+  for (const Fold& fold : folds) {
+    const TrainingData train = training_data(data, fold);
+    std::vector<HeldOut> truths;
+    for (const Fold::Entry& e : fold.test) truths.push_back(held_out(data, fold, e));
+    auto record = [&](const std::string& model, std::uint64_t seed, const Fold::Entry& e, std::vector<MetricValue> values) {
+      for (MetricValue& v : values) r.rows.push_back({model, seed, fold.name, e.group, e.label, e.context, std::move(v)});
+    };
+    for (const std::string& name : o.models) {
+      for (const std::uint64_t seed : o.seeds) {
+        say(text(fold.name.empty() ? "" : fold.name + ": ", name, ", seed ", seed));
+        if (name == "replicate") {
+          for (std::size_t k = 0; k < truths.size(); ++k) {
+            // One half of the held-out cells predicts the other.
+            const HeldOut& t = truths[k];
+            std::vector<std::uint32_t> order(t.real_cells);
+            random_permutation(seed, k, order.data(), order.size());
+            HeldOut half = t;
+            Prediction p;
+            half.real.clear();
+            half.real_cells = 0;
+            for (std::size_t i = 0; i < order.size(); ++i) {
+              auto& to = i < order.size() / 2 ? p.cells : half.real;
+              to.insert(to.end(), t.real.begin() + static_cast<std::ptrdiff_t>(order[i] * t.genes), t.real.begin() + static_cast<std::ptrdiff_t>((order[i] + 1) * t.genes));
+            }
+            p.count = order.size() / 2, half.real_cells = order.size() - p.count;
+            if (p.count < 2) continue;
+            p.mean.assign(t.genes, 0);
+            for (std::size_t i = 0; i < p.count; ++i)
+              for (std::size_t g = 0; g < t.genes; ++g) p.mean[g] += static_cast<double>(p.cells[i * t.genes + g]) / static_cast<double>(p.count);
+            record(name, seed, fold.test[k], evaluate_condition(queue, space, half, p));
+          }
+          continue;
+        }
+        const auto model = make_model(name);
+        TrainingOptions training = o.training;
+        training.seed = seed;
+        model->fit(queue, train, training, {});
+        for (std::size_t k = 0; k < truths.size(); ++k) {
+          const Fold::Entry& e = fold.test[k];
+          const auto context = static_cast<std::size_t>(std::find(data.contexts.begin(), data.contexts.end(), e.context) - data.contexts.begin());
+          const Query query{data.conditions[data.condition_index(e.label)], context};
+          Prediction p;
+          p.mean = model->predict_mean(query);
+          if (model->samples()) {
+            GeneratedCells cells = model->sample(queue, query, o.cells, seed * 1000003 + k);
+            p.count = cells.count;
+            p.cells = std::move(cells.expression);
+          }
+          record(name, seed, e, evaluate_condition(queue, space, truths[k], p));
+        }
+      }
+    }
+  }
+  summarise(r);
+  r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return r;
+}
+
+}  // namespace perturbine

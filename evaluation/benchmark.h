@@ -1,0 +1,70 @@
+// Models, baselines and seeds on the folds of a split: one table of metrics, with intervals and paired differences.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "evaluation/metrics.h"
+#include "io/split.h"
+#include "models/model.h"
+
+namespace perturbine {
+
+struct ResultRow {
+  std::string model;
+  std::uint64_t seed = 0;
+  std::string fold, group, condition, context;
+  MetricValue value;
+};
+struct Interval {
+  double mean = 0, low = 0, high = 0;
+  std::size_t n = 0;
+};
+struct SummaryRow {
+  std::string model, group, metric;
+  Interval interval;
+};
+struct PairedRow {
+  std::string model, group, metric;
+  Interval difference;
+};
+
+struct BenchmarkResults {
+  std::vector<ResultRow> rows;
+  std::vector<SummaryRow> summary;
+  std::vector<PairedRow> paired;          // against backbone, where it is among the models
+  std::vector<std::string> models, groups;
+  std::vector<std::uint64_t> seeds;
+  double seconds = 0;
+  std::string data_path, data_sha256, library_size_source;
+  bool simulated = false;
+};
+
+struct BenchmarkOptions {
+  std::vector<std::string> models;
+  std::vector<std::uint64_t> seeds{1};
+  std::size_t cells = 400;
+  TrainingOptions training;
+};
+
+/// `replicate` may stand among the models: half of the held-out cells predicts the other half, ten times.
+BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vector<SplitLists>& split, const BenchmarkOptions& options,
+                               const std::function<void(const std::string&)>& say);
+
+/// The cells of a role as models see them.
+TrainingData training_data(const Dataset& data, const Fold& fold);
+EvaluationSpace evaluation_space(const Dataset& data);
+/// A held-out condition with everything its metrics need.
+HeldOut held_out(const Dataset& data, const Fold& fold, const Fold::Entry& entry);
+
+/// Mean with a bootstrap interval over conditions (rows of one condition, whatever seed, stay together).
+Interval bootstrap(const std::vector<std::pair<std::string, double>>& values_by_condition, std::uint64_t seed);
+
+std::string metrics_json(const BenchmarkResults& results, const std::string& device, int threads);
+std::string metrics_csv(const BenchmarkResults& results);
+/// A table for the terminal: models by the main metrics, one block per group.
+std::string metrics_table(const BenchmarkResults& results);
+/// One self-contained page: no script, nothing from outside, every name escaped.
+std::string report_html(const BenchmarkResults& results);
+
+}  // namespace perturbine

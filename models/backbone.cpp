@@ -1,0 +1,51 @@
+#include "models/backbone.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/core/philox.h"
+
+namespace perturbine {
+
+void Backbone::fit(Queue&, const TrainingData& data, const TrainingOptions& options, const ProgressCallback&) {
+  data_ = data;
+  options_ = options;
+  effects_.emplace(data);
+  shrunk_.emplace(effects_->shrunk());
+  choice_.emplace(*effects_);
+  space_ = fit_latent_space(data, options.latent, residuals_);
+}
+
+std::vector<double> Backbone::predict_mean(const Query& q) const {
+  std::vector<double> m = effects_->control_mean(q.context);
+  if (q.condition.is_control()) return m;
+  std::vector<double> delta;
+  if (const auto* seen = effects_->observed(q.condition, q.context)) {
+    delta = *seen;
+  } else {
+    // A condition seen in other contexts keeps its (shrunken) change; others follow the rule of their stratum.
+    for (const auto& r : shrunk_->rows())
+      if (r.condition == q.condition) delta = r.delta;
+    if (delta.empty()) delta = FittedMean(*shrunk_, choice_->rule(stratum_of(q.condition, *effects_))).delta(q.condition);
+  }
+  for (std::size_t g = 0; g < m.size(); ++g) m[g] = std::max(0.0, m[g] + delta[g]);
+  return m;
+}
+
+GeneratedCells Backbone::decode(Queue& queue, const Query& q, const std::vector<float>& latent, std::size_t count, std::uint64_t seed) const {
+  return decode_counts(queue, space_, latent, predict_mean(q), draw_library_sizes(data_, q.context, count, seed), options_.technical_shrinkage, seed);
+}
+
+GeneratedCells Backbone::sample(Queue& queue, const Query& q, std::size_t count, std::uint64_t seed) const {
+  const std::size_t K = space_.residual_variance.size();
+  std::vector<float> latent(count * K);
+  for (std::size_t i = 0; i < count; ++i) {
+    normal_row(seed, 0xba, i, latent.data() + i * K, K);
+    for (std::size_t k = 0; k < K; ++k) latent[i * K + k] *= static_cast<float>(std::sqrt(space_.residual_variance[k]));
+  }
+  return decode(queue, q, latent, count, seed);
+}
+
+std::vector<std::string> Backbone::report() const { return choice_->report(); }
+
+}  // namespace perturbine

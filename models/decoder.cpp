@@ -1,0 +1,149 @@
+#include "models/decoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "kernels/counts/counts.h"
+#include "kernels/core/philox.h"
+
+namespace perturbine {
+
+LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::vector<float>& residuals) {
+  const std::size_t G = data.genes, n = data.cells();
+  LatentSpace s;
+  s.components = principal_components(data.expression.data(), n, G, latent);
+  const std::size_t K = s.components.components.rows;
+  // Residuals about the mean of the cell's own condition and context.
+  std::map<std::pair<std::int32_t, std::int32_t>, std::pair<double, std::vector<double>>> means;
+  for (std::size_t i = 0; i < n; ++i) {
+    auto& [count, sum] = means[{data.condition[i], data.context[i]}];
+    sum.resize(G, 0);
+    count += 1;
+    for (std::size_t g = 0; g < G; ++g) sum[g] += static_cast<double>(data.row(i)[g]);
+  }
+  std::vector<float> centred(data.expression);
+  double degrees = static_cast<double>(n) - static_cast<double>(means.size());
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto& [count, sum] = means[{data.condition[i], data.context[i]}];
+    for (std::size_t g = 0; g < G; ++g)
+      centred[i * G + g] += static_cast<float>(s.components.mean[g] - sum[g] / count);  // project() takes the mean away again
+  }
+  residuals = project(s.components, centred.data(), n);
+  s.residual_variance.assign(K, 0);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t k = 0; k < K; ++k)
+      s.residual_variance[k] += std::pow(static_cast<double>(residuals[i * K + k]), 2) / std::max(1.0, degrees);
+  for (double& v : s.residual_variance) v = std::max(v, 1e-8);
+  // Delta method: var log1p(a x) = a^2 x / (1 + a x)^2 for a Poisson count x, a = 10,000 / library size.
+  std::vector<double> noise(G, 0);
+  for (std::size_t i = 0; i < n; ++i) {
+    const double a = 10000 / data.library_size[i];
+    for (std::size_t g = 0; g < G; ++g) {
+      const double scaled = std::expm1(static_cast<double>(data.row(i)[g]));  // a x
+      noise[g] += a * scaled / ((1 + scaled) * (1 + scaled)) / static_cast<double>(n);
+    }
+  }
+  for (std::size_t k = 0; k < K; ++k) {
+    double technical = 0;
+    for (std::size_t g = 0; g < G; ++g) technical += noise[g] * std::pow(s.components.components(k, g), 2);
+    s.technical_share.push_back(std::min(.95, technical / s.residual_variance[k]));
+  }
+  return s;
+}
+
+std::vector<double> draw_library_sizes(const TrainingData& data, std::size_t context, std::size_t count, std::uint64_t seed) {
+  std::vector<double> pool;
+  for (std::size_t i = 0; i < data.cells(); ++i)
+    if (static_cast<std::size_t>(data.context[i]) == context) pool.push_back(data.library_size[i]);
+  if (pool.empty()) pool = data.library_size;
+  std::vector<double> out(count);
+  for (std::size_t i = 0; i < count; ++i)
+    out[i] = pool[static_cast<std::size_t>((std::uint64_t{philox(seed, 0x11b, i).word[0]} * pool.size()) >> 32)];
+  return out;
+}
+
+namespace {
+
+// E[log1p(scale * X)] for X Poisson of the given rate.
+double expected_log1p(double rate, double scale, const std::vector<double>& log_table) {
+  if (rate <= 0) return 0;
+  if (rate > 50) {  // second order in the count's relative noise
+    const double x = scale * rate;
+    return std::log1p(x) - .5 * rate * std::pow(scale / (1 + x), 2);
+  }
+  double p = std::exp(-rate), sum = 0;
+  const auto last = static_cast<std::size_t>(rate + 8 * std::sqrt(rate) + 8);
+  for (std::size_t k = 1; k <= last; ++k) {
+    p *= rate / static_cast<double>(k);
+    sum += p * (k < log_table.size() ? log_table[k] : std::log1p(scale * static_cast<double>(k)));
+  }
+  return sum;
+}
+
+}  // namespace
+
+GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::vector<float>& latent, const std::vector<double>& mean,
+                             const std::vector<double>& library_size, double shrinkage, std::uint64_t seed) {
+  const std::size_t n = library_size.size(), G = mean.size(), K = space.components.components.rows;
+  // Rates before calibration: expm1 of the mean plus the latent's deviation, its technical part taken out.
+  std::vector<double> keep(K);
+  for (std::size_t k = 0; k < K; ++k) keep[k] = std::sqrt(1 - std::clamp(shrinkage, 0.0, 1.0) * space.technical_share[k]);
+  std::vector<double> centre(K, 0);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t k = 0; k < K; ++k) centre[k] += static_cast<double>(latent[i * K + k]) / static_cast<double>(n);
+  std::vector<float> rate(n * G);
+  queue.cpu().pool.for_ranges(n, 16, [&](std::size_t begin, std::size_t end) {
+    std::vector<double> row(G);
+    for (std::size_t i = begin; i < end; ++i) {
+      row = mean;
+      for (std::size_t k = 0; k < K; ++k) {
+        const double z = keep[k] * (static_cast<double>(latent[i * K + k]) - centre[k]);
+        const double* component = space.components.components.row(k);
+        for (std::size_t g = 0; g < G; ++g) row[g] += z * component[g];
+      }
+      for (std::size_t g = 0; g < G; ++g)
+        rate[i * G + g] = static_cast<float>(std::max(0.0, std::expm1(std::min(row[g], 9.0))) * library_size[i] / 10000);
+    }
+  });
+  // Per-gene factors by fixed-point iteration on the expected mean of a subset of the cells.
+  const std::size_t subset = std::min<std::size_t>(n, 100);
+  std::vector<double> factor(G, 1);
+  std::vector<std::vector<double>> tables(subset);
+  for (std::size_t i = 0; i < subset; ++i)
+    for (std::size_t k = 0; k < 64; ++k) tables[i].push_back(std::log1p(10000 / library_size[i] * static_cast<double>(k)));
+  queue.cpu().pool.for_ranges(G, 8, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t g = begin; g < end; ++g) {
+      const double target = std::max(0.0, mean[g]);
+      double total = 0;
+      for (std::size_t i = 0; i < subset; ++i) total += static_cast<double>(rate[i * G + g]);
+      if (target < 1e-6 || total <= 0) {
+        factor[g] = target < 1e-6 ? 0 : 1;
+        continue;
+      }
+      for (int iteration = 0; iteration < 8; ++iteration) {
+        double got = 0;
+        for (std::size_t i = 0; i < subset; ++i)
+          got += expected_log1p(factor[g] * static_cast<double>(rate[i * G + g]), 10000 / library_size[i], tables[i]) / static_cast<double>(subset);
+        const double ratio = target / std::max(got, 1e-9);
+        factor[g] = std::clamp(factor[g] * std::pow(ratio, got > 1 ? 1.5 : 1.0), 1e-3, 50.0);
+        if (std::abs(ratio - 1) < 2e-3) break;
+      }
+    }
+  });
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t g = 0; g < G; ++g) rate[i * G + g] *= static_cast<float>(factor[g]);
+
+  GeneratedCells out;
+  out.count = n, out.genes = G, out.library_size = library_size;
+  out.counts.resize(n * G);
+  const std::uint64_t offset = 0;
+  execute(queue.cpu(), SampleCounts<float>{matrix<const float>(rate.data(), n, G), {}, {&offset, 1}, matrix(out.counts.data(), n, G), seed ^ 0xc0u});
+  out.expression.resize(n * G);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t g = 0; g < G; ++g)
+      out.expression[i * G + g] = static_cast<float>(std::log1p(10000 * static_cast<double>(out.counts[i * G + g]) / library_size[i]));
+  return out;
+}
+
+}  // namespace perturbine

@@ -1,0 +1,81 @@
+#include "models/linear_algebra.h"
+
+#include <Eigen/Dense>
+#include <algorithm>
+
+#include "kernels/core/philox.h"
+
+namespace perturbine {
+namespace {
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using View = Eigen::Map<const Matrix>;
+Eigen::Index size(std::size_t n) { return static_cast<Eigen::Index>(n); }
+View view(const HostMatrix& m) { return {m.data.data(), size(m.rows), size(m.columns)}; }
+}  // namespace
+
+PrincipalComponents principal_components(const float* x, std::size_t rows, std::size_t columns, std::size_t count) {
+  count = std::min({count, rows, columns});
+  Matrix X(size(rows), size(columns));
+  for (std::size_t i = 0; i < rows * columns; ++i) X.data()[i] = static_cast<double>(x[i]);
+  const Eigen::RowVectorXd mean = X.colwise().mean();
+  X.rowwise() -= mean;
+  const std::size_t width = std::min({count + 10, rows, columns});
+  Matrix Q(size(columns), size(width));
+  for (std::size_t i = 0; i < columns; ++i)
+    for (std::size_t j = 0; j < width; j += 4) {
+      float z[4];
+      normal4(20111, 0, matrix_subsequence(i, j), z);
+      for (std::size_t k = 0; k < 4 && j + k < width; ++k) Q(size(i), size(j + k)) = static_cast<double>(z[k]);
+    }
+  auto orthonormal = [&](const Matrix& m) {
+    const Eigen::HouseholderQR<Eigen::MatrixXd> qr{Eigen::MatrixXd(m)};
+    return Matrix(qr.householderQ() * Eigen::MatrixXd::Identity(m.rows(), m.cols()));
+  };
+  Q = orthonormal(Q);
+  Eigen::VectorXd last = Eigen::VectorXd::Zero(size(width));
+  for (int iteration = 0; iteration < 60; ++iteration) {
+    const Matrix image = X * Q;
+    Q = orthonormal(X.transpose() * image);
+    Eigen::VectorXd now = (X * Q).colwise().squaredNorm().transpose();
+    const double change = (now - last).head(size(count)).cwiseAbs().maxCoeff();
+    last = now;
+    if (change <= 1e-9 * now.maxCoeff()) break;
+  }
+  const Matrix B = X * Q;
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> small{Eigen::MatrixXd(B.transpose() * B)};
+  PrincipalComponents p;
+  p.mean.assign(mean.data(), mean.data() + mean.size());
+  p.components = HostMatrix(count, columns);
+  for (std::size_t k = 0; k < count; ++k) {
+    const Eigen::Index from = size(width - 1 - k);
+    Eigen::VectorXd v = Q * small.eigenvectors().col(from);
+    Eigen::Index largest;
+    v.cwiseAbs().maxCoeff(&largest);
+    if (v(largest) < 0) v = -v;  // a sign that does not depend on the iteration
+    for (std::size_t j = 0; j < columns; ++j) p.components(k, j) = v(size(j));
+    p.variance.push_back(std::max(0.0, small.eigenvalues()(from)) / static_cast<double>(std::max<std::size_t>(1, rows - 1)));
+  }
+  return p;
+}
+
+std::vector<float> project(const PrincipalComponents& p, const float* x, std::size_t rows) {
+  const std::size_t columns = p.mean.size(), count = p.components.rows;
+  Matrix X(size(rows), size(columns));
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j < columns; ++j) X(size(i), size(j)) = static_cast<double>(x[i * columns + j]) - p.mean[j];
+  const Matrix Z = X * view(p.components).transpose();
+  std::vector<float> out(rows * count);
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(Z.data()[i]);
+  return out;
+}
+
+HostMatrix ridge(const HostMatrix& A, const HostMatrix& Y, double lambda) {
+  const View a = view(A), y = view(Y);
+  const Eigen::MatrixXd K = a * a.transpose() + lambda * Eigen::MatrixXd::Identity(a.rows(), a.rows());
+  const Matrix W = a.transpose() * K.ldlt().solve(Eigen::MatrixXd(y));
+  HostMatrix out(A.columns, Y.columns);
+  std::copy(W.data(), W.data() + W.size(), out.data.begin());
+  return out;
+}
+
+}  // namespace perturbine

@@ -1,0 +1,36 @@
+// Small dense linear algebra on the host, in double, deterministic.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace perturbine {
+
+/// Row-major matrix.
+struct HostMatrix {
+  std::size_t rows = 0, columns = 0;
+  std::vector<double> data;
+  HostMatrix() = default;
+  HostMatrix(std::size_t r, std::size_t c) : rows(r), columns(c), data(r * c, 0.0) {}
+  double& operator()(std::size_t i, std::size_t j) { return data[i * columns + j]; }
+  double operator()(std::size_t i, std::size_t j) const { return data[i * columns + j]; }
+  double* row(std::size_t i) { return data.data() + i * columns; }
+  const double* row(std::size_t i) const { return data.data() + i * columns; }
+};
+
+struct PrincipalComponents {
+  std::vector<double> mean;      // [columns]
+  HostMatrix components;         // [count, columns], orthonormal rows, by falling variance
+  std::vector<double> variance;  // [count]
+};
+
+/// The leading principal components of the rows of x [rows, columns], by block subspace iteration with QR
+/// (Halko, Martinsson and Tropp, SIAM Review 53 (2011) 217, algorithm 4.4) until the subspace is still.
+PrincipalComponents principal_components(const float* x, std::size_t rows, std::size_t columns, std::size_t count);
+
+/// Projects rows of x - mean on the components: [rows, count].
+std::vector<float> project(const PrincipalComponents& p, const float* x, std::size_t rows);
+
+/// W minimising |A W - Y|^2 + lambda |W|^2: A [n, p], Y [n, g], W [p, g].
+HostMatrix ridge(const HostMatrix& A, const HostMatrix& Y, double lambda);
+
+}  // namespace perturbine

@@ -1,0 +1,89 @@
+// Closed-form means: what a condition changes on average, from the training conditions' mean changes.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "io/batch.h"
+#include "models/linear_algebra.h"
+
+namespace perturbine {
+
+/// Mean changes against controls of the same context. With several contexts a condition's change is averaged over the
+/// contexts it was seen in.
+class EffectTable {
+ public:
+  explicit EffectTable(const TrainingData& data);
+  struct Row {
+    Condition condition;
+    std::vector<double> delta;     // [genes]
+    double squared_error = 0;      // expected |delta - truth|^2: sampling variance of condition and control means
+  };
+  const std::vector<Row>& rows() const { return rows_; }
+  std::size_t genes() const { return genes_; }
+  const std::vector<double>& control_mean(std::size_t context) const { return control_mean_[context]; }
+  /// The observed change of a condition in a context, if that pair was seen; else null.
+  const std::vector<double>* observed(const Condition& condition, std::size_t context) const;
+  /// The same table with every change shrunk towards zero by its own noise: the positive-part James-Stein factor
+  /// 1 - squared_error / |delta|^2 (Efron and Morris, J. Am. Stat. Assoc. 68 (1973) 117).
+  EffectTable shrunk() const;
+  /// Without one condition: for leave-one-out.
+  EffectTable without(std::size_t row) const;
+
+ private:
+  EffectTable() = default;
+  std::size_t genes_ = 0;
+  std::vector<Row> rows_;
+  std::vector<std::vector<double>> control_mean_;
+  std::map<std::pair<std::string, std::size_t>, std::vector<double>> observed_;
+};
+
+/// One closed-form rule for the change of any condition.
+struct MeanRule {
+  enum class Kind { no_change, mean, additive, ridge };
+  Kind kind = Kind::no_change;
+  double lambda = .1;  // ridge
+  double prior = 1;    // ridge: share of the mean change that each part has before any evidence
+  std::string name() const;
+};
+
+/// A rule fitted to a table.
+///   mean      the mean of all training changes
+///   additive  sum over parts of weight * change seen alone; parts never seen alone count as the mean change
+///   ridge     sum over parts of weight * (prior * mean + w_part), w from ridge regression of the changes on which
+///             parts occur (multi-hot), of what the prior leaves
+class FittedMean {
+ public:
+  FittedMean(const EffectTable& table, const MeanRule& rule);
+  std::vector<double> delta(const Condition& condition) const;
+
+ private:
+  MeanRule rule_;
+  std::size_t genes_;
+  std::vector<double> mean_;
+  std::map<std::string, std::vector<double>> part_;
+};
+
+/// How much is known of a condition: the number of its parts and how many of them were seen alone.
+struct Stratum {
+  std::size_t parts = 0, seen = 0;
+  auto operator<=>(const Stratum&) const = default;
+};
+Stratum stratum_of(const Condition& condition, const EffectTable& table);
+
+/// For each stratum the rule with the least leave-one-out error on the training conditions of that stratum; where fewer
+/// than three are there, `additive` when any part was seen alone, else the best over all strata.
+class RuleChoice {
+ public:
+  explicit RuleChoice(const EffectTable& table);
+  const MeanRule& rule(const Stratum& s) const;
+  /// One line per stratum, for the log.
+  std::vector<std::string> report() const;
+
+ private:
+  std::map<Stratum, MeanRule> chosen_;
+  MeanRule additive_{MeanRule::Kind::additive, .1, 1}, fallback_;
+  std::vector<std::string> report_;
+};
+
+}  // namespace perturbine
