@@ -105,8 +105,6 @@ Interval bootstrap(const std::vector<std::pair<std::string, double>>& values, st
   return r;
 }
 
-namespace {
-
 void summarise(BenchmarkResults& r) {
   std::set<std::string> groups{"all"};
   for (const ResultRow& row : r.rows)
@@ -146,8 +144,6 @@ void summarise(BenchmarkResults& r) {
         if (!differences.empty()) r.paired.push_back({model, group, metric, bootstrap(differences, 2)});
       }
 }
-
-}  // namespace
 
 BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vector<SplitLists>& split, const BenchmarkOptions& o,
                                const std::function<void(const std::string&)>& say) {

@@ -51,6 +51,9 @@ struct BenchmarkOptions {
 BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vector<SplitLists>& split, const BenchmarkOptions& options,
                                const std::function<void(const std::string&)>& say);
 
+/// Fills groups, summary and paired from rows.
+void summarise(BenchmarkResults& results);
+
 /// The cells of a role as models see them.
 TrainingData training_data(const Dataset& data, const Fold& fold);
 EvaluationSpace evaluation_space(const Dataset& data);

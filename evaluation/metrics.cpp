@@ -22,7 +22,8 @@ std::optional<double> correlation(const Vector& a, const Vector& b) {
     aa += (a[i] - ma) * (a[i] - ma);
     bb += (b[i] - mb) * (b[i] - mb);
   }
-  if (aa <= 1e-24 || bb <= 1e-24) return std::nullopt;
+  // A spread of 1e-5 of log expression is the rounding of float means, not a prediction.
+  if (aa <= 1e-10 * n || bb <= 1e-10 * n) return std::nullopt;
   return ab / std::sqrt(aa * bb);
 }
 
@@ -156,7 +157,7 @@ std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace&
       const double a = logfc(p.mean[g]), b = logfc(real.mean[g]);
       ab += a * b, aa += a * a, bb += b * b;
     }
-    add_correlation("cosine_logfc", aa > 1e-24 && bb > 1e-24 ? std::optional(ab / std::sqrt(aa * bb)) : std::nullopt);
+    add_correlation("cosine_logfc", aa > 1e-9 && bb > 1e-9 ? std::optional(ab / std::sqrt(aa * bb)) : std::nullopt);
   }
   if (t.additive_delta) {
     add_correlation("interaction_correlation", correlation(minus(predicted, *t.additive_delta), minus(truth, *t.additive_delta)));

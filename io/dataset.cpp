@@ -101,7 +101,7 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
     if (c.is_control()) say("control cells: those with obs/" + o.condition_column + " = '" + raw[i] + "'");
   }
   const bool has_control = known.erase(std::string(control_label)) != 0;
-  if (!has_control) {
+  if (!has_control && !o.allow_no_control) {
     std::string some;
     std::size_t n = 0;
     for (const auto& [label, c] : known)
@@ -122,7 +122,7 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
     ++cells_per_label[static_cast<std::size_t>(d.condition.back())];
   }
   for (std::size_t l = 0; l < d.labels.size(); ++l)
-    require_input(cells_per_label[l] >= 2, o.path, ": condition '", d.labels[l], "' has ", cells_per_label[l], " cell; at least 2 are needed");
+    require_input(cells_per_label[l] >= 2 || (l == 0 && !has_control), o.path, ": condition '", d.labels[l], "' has ", cells_per_label[l], " cell; at least 2 are needed");
 
   // Contexts and batches: named, or found under their usual names.
   auto optional = [&](const std::string& named, const char* usual, const char* option, std::vector<std::string>& names) {

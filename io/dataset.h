@@ -17,6 +17,7 @@ struct DataOptions {
   std::vector<std::string> control;  // further labels that mean control
   std::string expression;            // "", "counts" or "log1p"
   std::size_t memory_megabytes = 8192;
+  bool allow_no_control = false;     // for generated cells
 };
 
 struct Dataset {

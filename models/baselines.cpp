@@ -3,7 +3,7 @@
 #include <cmath>
 #include <optional>
 
-#include "kernels/core/philox.h"
+#include "kernels/random/random.h"
 #include "models/backbone.h"
 #include "models/diffusion.h"
 
@@ -47,10 +47,13 @@ class Baseline final : public Model {
       for (std::size_t i = 0; i < data_.cells(); ++i)
         if ((data_.condition[i] != 0) == perturbed && (any_context == 1 || static_cast<std::size_t>(data_.context[i]) == q.context)) pool.push_back(i);
     const auto d = perturbed ? std::vector<double>(data_.genes, 0.0) : fitted_->delta(q.condition);
+    // Every cell at most once: repeats would bias distances within the sample.
+    std::vector<std::uint32_t> order(pool.size());
+    random_permutation(seed, 0xce11, order.data(), order.size());
     GeneratedCells out;
-    out.count = count, out.genes = data_.genes;
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t from = pool[static_cast<std::size_t>((std::uint64_t{philox(seed, 0xce11, i).word[0]} * pool.size()) >> 32)];
+    out.count = std::min(count, pool.size()), out.genes = data_.genes;
+    for (std::size_t i = 0; i < out.count; ++i) {
+      const std::size_t from = pool[order[i]];
       out.library_size.push_back(data_.library_size[from]);
       for (std::size_t g = 0; g < data_.genes; ++g)
         out.expression.push_back(std::max(0.0f, data_.row(from)[g] + static_cast<float>(d[g])));

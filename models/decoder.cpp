@@ -35,13 +35,30 @@ LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::
     for (std::size_t k = 0; k < K; ++k)
       s.residual_variance[k] += std::pow(static_cast<double>(residuals[i * K + k]), 2) / std::max(1.0, degrees);
   for (double& v : s.residual_variance) v = std::max(v, 1e-8);
-  // Delta method: var log1p(a x) = a^2 x / (1 + a x)^2 for a Poisson count x, a = 10,000 / library size.
-  std::vector<double> noise(G, 0);
-  for (std::size_t i = 0; i < n; ++i) {
-    const double a = 10000 / data.library_size[i];
+  // Counting noise alone: the variance of log1p(a X) for X Poisson at the gene's mean share of each library, exactly,
+  // averaged over an even choice of cells.
+  std::vector<double> share(G, 0), noise(G, 0);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t g = 0; g < G; ++g) share[g] += std::expm1(static_cast<double>(data.row(i)[g])) / 10000 / static_cast<double>(n);
+  const std::size_t some = std::min<std::size_t>(n, 64);
+  for (std::size_t c = 0; c < some; ++c) {
+    const double library = data.library_size[c * n / some], scale = 10000 / library;
     for (std::size_t g = 0; g < G; ++g) {
-      const double scaled = std::expm1(static_cast<double>(data.row(i)[g]));  // a x
-      noise[g] += a * scaled / ((1 + scaled) * (1 + scaled)) / static_cast<double>(n);
+      const double rate = share[g] * library;
+      double variance;
+      if (rate > 50) {
+        variance = rate * std::pow(scale / (1 + scale * rate), 2);
+      } else {
+        double p = std::exp(-rate), first = 0, second = 0;
+        const auto last = static_cast<std::size_t>(rate + 8 * std::sqrt(rate) + 8);
+        for (std::size_t k = 1; k <= last; ++k) {
+          p *= rate / static_cast<double>(k);
+          const double y = std::log1p(scale * static_cast<double>(k));
+          first += p * y, second += p * y * y;
+        }
+        variance = second - first * first;
+      }
+      noise[g] += std::max(0.0, variance) / static_cast<double>(some);
     }
   }
   for (std::size_t k = 0; k < K; ++k) {

@@ -13,8 +13,8 @@ struct LatentSpace {
   std::vector<double> technical_share;     // [latent], in [0, 1]
 };
 
-/// Fits the space to training cells and estimates the technical share: the mean Poisson variance of log1p expression by
-/// the delta method, projected on each component.
+/// Fits the space to training cells and estimates the technical share: the variance of log1p expression that
+/// Poisson counting alone gives, projected on each component.
 LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::vector<float>& residuals);
 
 /// `latent` [count, components] are residuals about the mean; `mean` [genes] is what the cells' average must be.

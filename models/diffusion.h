@@ -32,6 +32,8 @@ class Diffusion : public Model {
   /// Makes the network for the data without training it; fit() continues from `state` if one is set.
   void prepare(Queue& queue, const TrainingData& data, const TrainingOptions& options);
   void set_state(Queue& queue, const State& state);
+  /// Trains from the current state to the end.
+  void resume(Queue& queue, const ProgressCallback& progress) { train(queue, progress); }
   State state(Queue& queue) const;
 
  private:

@@ -175,8 +175,10 @@ RuleChoice::RuleChoice(const EffectTable& table) {
   fallback_ = rules[best(all)];
   for (const auto& [s, e] : error) {
     if (count[s] >= 3) chosen_[s] = rules[best(e)];
+    std::string errors;
+    for (std::size_t r = 0; r < rules.size(); ++r) errors += text(r == 0 ? "" : ", ", rules[r].name(), " ", e[r] / static_cast<double>(count[s]));
     report_.push_back(text(s.parts, " part(s), ", s.seen, " seen alone: ", count[s], " training conditions, ",
-                           count[s] >= 3 ? "chose " + chosen_[s].name() : std::string("too few to choose")));
+                           count[s] >= 3 ? "chose " + chosen_[s].name() : std::string("too few to choose"), "; leave-one-out L2: ", errors));
   }
 }
 

@@ -26,7 +26,7 @@ struct TrainingOptions {
   std::string target = "x0", schedule = "cosine", sampler = "ddim";
   std::size_t sampler_steps = 50;
   double guidance_perturbation = 1, guidance_context = 1;
-  double technical_shrinkage = .5;  // share of the count noise taken out of the latent before counts are drawn
+  double technical_shrinkage = 1;   // share of the count noise taken out of the latent before counts are drawn
   std::uint64_t seed = 1;
 };
 

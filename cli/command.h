@@ -1,0 +1,76 @@
+// What the subcommands share: common options, the queue with its observers, and how they speak.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "io/dataset.h"
+#include "kernels/core/observers.h"
+#include "kernels/core/queue.h"
+#include "models/model.h"
+
+namespace perturbine::cli {
+
+struct Common {
+  std::string device = "auto", math = "f32", trace, config;
+  int threads = 0;
+  std::uint64_t seed = 1;
+  std::size_t memory = 8192;  // MiB
+  bool profile = false, check_finite = false, quiet = false, json = false;
+};
+void add_common(CLI::App& app, Common& common);
+void add_data_options(CLI::App& app, DataOptions& options, bool positional);
+void add_training_options(CLI::App& app, TrainingOptions& options);
+/// Throws InputError naming the option that is out of range.
+void check_training_options(const TrainingOptions& options);
+
+/// A queue with the observers the options ask for; prints the profile when it goes.
+class Work {
+ public:
+  explicit Work(const Common& common);
+  ~Work();
+  Queue& queue() { return *queue_; }
+  std::string device_name() const;
+
+ private:
+  const Common& common_;
+  std::unique_ptr<Queue> queue_;
+  Profile profile_;
+  std::unique_ptr<Trace> trace_;
+  CheckFinite check_;
+};
+
+/// A line of talk on stderr, unless --quiet; control bytes of file contents are taken out.
+void say(const Common& common, const std::string& line);
+std::function<void(const std::string&)> sayer(const Common& common);
+
+/// Refuses an output that is already there; `force` replaces it. Checks that its folder can be written.
+void claim_output(const std::string& path, bool force);
+
+/// Set by Ctrl-C; training stops at the next report and writes a checkpoint.
+extern std::atomic<bool> interrupted;
+/// Thrown to end with exit code 130.
+struct Interrupted {};
+
+/// Measured ceilings of this machine's CPU: copy in GB/s, products in GFLOP/s.
+struct Ceilings {
+  double copy_gigabytes = 0, product_gigaflops = 0;
+};
+Ceilings measure_ceilings(Queue& queue);
+
+using AddCommand = void (*)(CLI::App& app, Common& common, std::function<void()>& action);
+void add_inspect(CLI::App&, Common&, std::function<void()>&);
+void add_simulate(CLI::App&, Common&, std::function<void()>&);
+void add_split(CLI::App&, Common&, std::function<void()>&);
+void add_train(CLI::App&, Common&, std::function<void()>&);
+void add_predict(CLI::App&, Common&, std::function<void()>&);
+void add_evaluate(CLI::App&, Common&, std::function<void()>&);
+void add_benchmark(CLI::App&, Common&, std::function<void()>&);
+void add_devices(CLI::App&, Common&, std::function<void()>&);
+void add_trace_diff(CLI::App&, Common&, std::function<void()>&);
+
+}  // namespace perturbine::cli

@@ -1,0 +1,164 @@
+// evaluate and benchmark.
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <sstream>
+
+#include "cli/command.h"
+#include "evaluation/benchmark.h"
+#include "io/file.h"
+
+namespace perturbine::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> split_list(const std::string& s) {
+  std::vector<std::string> out;
+  std::istringstream in(s);
+  for (std::string part; std::getline(in, part, ',');)
+    if (!part.empty()) out.push_back(part);
+  return out;
+}
+
+void claim_folder(const std::string& path, bool force) {
+  require_input(!fs::exists(path) || force, path, ": is already there; choose another --out or say --force to replace its files");
+  std::error_code code;
+  fs::create_directories(path, code);
+  require_input(!code, path, ": cannot be made: ", code.message());
+}
+
+void write_results(const BenchmarkResults& r, const std::string& out, Work& work, const Common& common) {
+  const std::string json = metrics_json(r, work.device_name(), work.queue().threads());
+  write_text(out + "/metrics.json", json);
+  write_text(out + "/metrics.csv", metrics_csv(r));
+  write_text(out + "/report.html", report_html(r));
+  if (common.json) std::printf("%s", json.c_str());
+  else std::printf("%s%s", r.simulated ? "SIMULATED DATA\n" : "", metrics_table(r).c_str());
+  say(common, text(out, "/report.html, metrics.json and metrics.csv are written (", static_cast<int>(r.seconds + .5), " s)"));
+}
+
+}  // namespace
+
+void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action) {
+  struct Options {
+    DataOptions data;
+    TrainingOptions training;
+    std::string split, models = "no-change,mean,additive,additive-cells,ridge,backbone,diffusion,replicate", seeds = "1", out;
+    long long cells = 400;
+    bool force = false;
+  };
+  auto o = std::make_shared<Options>();
+  add_data_options(app, o->data, false);
+  add_training_options(app, o->training);
+  app.add_option("--split", o->split, "split file")->required();
+  app.add_option("--models", o->models, "models, separated by commas")->capture_default_str();
+  app.add_option("--seeds", o->seeds, "seeds, separated by commas")->capture_default_str();
+  app.add_option("--cells", o->cells, "generated cells of each condition")->capture_default_str();
+  app.add_option("--out", o->out, "folder to write")->required();
+  app.add_flag("--force", o->force, "replace existing results");
+  action = [o, &common] {
+    check_training_options(o->training);
+    require_input(o->cells >= 2 && o->cells <= 100000, "--cells is ", o->cells, " but must lie between 2 and 100,000");
+    BenchmarkOptions b;
+    b.models = split_list(o->models);
+    b.seeds.clear();
+    for (const std::string& s : split_list(o->seeds)) {
+      require_input(s.size() < 19 && s.find_first_not_of("0123456789") == std::string::npos, "--seeds: '", s, "' is not a whole number");
+      b.seeds.push_back(std::stoull(s));
+    }
+    b.cells = static_cast<std::size_t>(o->cells);
+    b.training = o->training;
+    o->data.memory_megabytes = common.memory;
+    claim_folder(o->out, o->force);
+    const Dataset data = read_dataset(o->data, sayer(common));
+    const auto split = read_split(o->split);
+    Work work(common);
+    write_results(run_benchmark(work.queue(), data, split, b, sayer(common)), o->out, work, common);
+  };
+}
+
+void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) {
+  struct Options {
+    DataOptions data;
+    std::string predicted, predicted_expression, split, out;
+    bool force = false;
+  };
+  auto o = std::make_shared<Options>();
+  add_data_options(app, o->data, false);
+  app.get_option("--data")->required(false);
+  app.add_option("--real", o->data.path, "real cells (.h5ad)")->required();
+  app.add_option("--predicted", o->predicted, "generated cells of any tool (.h5ad), obs/condition names the conditions")->required();
+  app.add_option("--predicted-expression", o->predicted_expression, "counts or log1p");
+  app.add_option("--split", o->split, "split file: groups, and what was training");
+  app.add_option("--out", o->out, "folder to write")->required();
+  app.add_flag("--force", o->force, "replace existing results");
+  action = [o, &common] {
+    claim_folder(o->out, o->force);
+    o->data.memory_megabytes = common.memory;
+    const Dataset real = read_dataset(o->data, sayer(common));
+    DataOptions p;
+    p.path = o->predicted;
+    p.expression = o->predicted_expression;
+    p.memory_megabytes = common.memory;
+    p.allow_no_control = true;
+    const Dataset predicted = read_dataset(p, sayer(common));
+    // Genes by name.
+    std::vector<std::size_t> gene;
+    for (const std::string& g : real.gene_names) {
+      const auto found = std::find(predicted.gene_names.begin(), predicted.gene_names.end(), g);
+      require_input(found != predicted.gene_names.end(), o->predicted, ": has no gene '", g, "' of ", real.path);
+      gene.push_back(static_cast<std::size_t>(found - predicted.gene_names.begin()));
+    }
+    SplitLists lists;
+    if (!o->split.empty()) {
+      const auto folds = read_split(o->split);
+      require_input(folds.size() == 1, o->split, ": has ", folds.size(), " folds; evaluate takes a split with one");
+      lists = folds[0];
+    } else {
+      for (const std::string& l : predicted.labels)
+        if (l != control_label) {
+          SplitEntry e;
+          e.condition = l;
+          lists.test.push_back(e);
+        }
+      lists.rest = "train";
+    }
+    const Fold fold = apply_split(lists, real);
+    Work work(common);
+    const EvaluationSpace space = evaluation_space(real);
+    BenchmarkResults r;
+    r.models = {"predicted"};
+    r.seeds = {common.seed};
+    r.data_path = real.path, r.data_sha256 = real.sha256, r.simulated = real.simulated, r.library_size_source = real.library_size_source;
+    for (const Fold::Entry& e : fold.test) {
+      std::vector<std::size_t> cells;
+      for (std::size_t i = 0; i < predicted.cells(); ++i) {
+        const bool same_context = e.context.empty() || predicted.contexts.size() == 1 || predicted.contexts[static_cast<std::size_t>(predicted.context[i])] == e.context;
+        if (predicted.labels[static_cast<std::size_t>(predicted.condition[i])] == e.label && same_context) cells.push_back(i);
+      }
+      if (cells.empty()) {
+        say(common, text(o->predicted, ": has no cells of ", e.label, e.context.empty() ? "" : " in " + e.context, "; left out"));
+        continue;
+      }
+      require_input(cells.size() >= 2, o->predicted, ": has one cell of ", e.label, "; at least 2 are needed");
+      const auto x = predicted.expression(cells);
+      Prediction prediction;
+      prediction.count = cells.size();
+      prediction.mean.assign(real.genes(), 0);
+      for (std::size_t i = 0; i < cells.size(); ++i)
+        for (std::size_t g = 0; g < real.genes(); ++g) {
+          const float v = x[i * predicted.genes() + gene[g]];
+          prediction.cells.push_back(v);
+          prediction.mean[g] += static_cast<double>(v) / static_cast<double>(cells.size());
+        }
+      for (MetricValue& v : evaluate_condition(work.queue(), space, held_out(real, fold, e), prediction))
+        r.rows.push_back({"predicted", common.seed, fold.name, e.group, e.label, e.context, std::move(v)});
+    }
+    require_input(!r.rows.empty(), o->predicted, ": has no cells of any held-out condition");
+    summarise(r);
+    write_results(r, o->out, work, common);
+  };
+}
+
+}  // namespace perturbine::cli

@@ -1,0 +1,126 @@
+// The program `perturbine`: results on stdout, talk on stderr; exit 0 done, 1 failure, 2 wrong usage or input, 130
+// interrupted.
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <toml++/toml.h>
+
+#include "cli/command.h"
+
+namespace {
+
+using namespace perturbine;
+
+struct Subcommand {
+  const char *name, *summary;
+  cli::AddCommand add;
+};
+constexpr Subcommand subcommands[] = {
+    {"inspect", "what is in a file, what would be read, what is wrong with it", &cli::add_inspect},
+    {"simulate", "a data set with known truth", &cli::add_simulate},
+    {"split", "which conditions train and which test", &cli::add_split},
+    {"train", "train a model", &cli::add_train},
+    {"predict", "generate cells of a condition", &cli::add_predict},
+    {"evaluate", "score generated cells of any tool against real ones", &cli::add_evaluate},
+    {"benchmark", "models and baselines on one split: one table, one report", &cli::add_benchmark},
+    {"devices", "what it can run on, measured ceilings, the operations", &cli::add_devices},
+    {"trace-diff", "the first operation in which two traces differ", &cli::add_trace_diff},
+};
+
+// Options of a TOML file become arguments, behind which the real ones stand and win.
+std::vector<std::string> from_config(const std::string& path, CLI::App& app) {
+  toml::table table;
+  try {
+    table = toml::parse_file(path);
+  } catch (const toml::parse_error& e) {
+    throw InputError(text(path, ": is not valid TOML: ", e.description()));
+  }
+  std::vector<std::string> out, known;
+  for (const CLI::Option* o : app.get_options()) known.push_back(o->get_name().substr(o->get_name().starts_with("--") ? 2 : 0));
+  for (const auto& [key, value] : table) {
+    const std::string name(key.str());
+    if (app.get_option_no_throw("--" + name) == nullptr || name == "config") {
+      std::string near;
+      for (const std::string& n : near_spellings(name, known)) near += (near.empty() ? "; near spellings: " : ", ") + n;
+      throw InputError(text(path, ": the key '", name, "' is not an option of ", app.get_name(), near));
+    }
+    auto add = [&](const toml::node& v) {
+      if (const auto b = v.value_exact<bool>()) {
+        if (*b) out.push_back("--" + name);
+      } else if (const auto s = v.value_exact<std::string>()) {
+        out.push_back("--" + name + "=" + *s);
+      } else if (v.is_integer() || v.is_floating_point()) {
+        std::ostringstream n;
+        n.precision(17);
+        if (v.is_integer()) n << *v.value<std::int64_t>();
+        else n << *v.value<double>();
+        out.push_back("--" + name + "=" + n.str());
+      } else {
+        throw InputError(text(path, ": the key '", name, "' must be text, a number, true or false"));
+      }
+    };
+    if (const toml::array* list = value.as_array())
+      for (const auto& v : *list) add(v);
+    else add(value);
+  }
+  return out;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Perturbine: how single cells respond to perturbations"};
+  app.name("perturbine");
+  app.set_version_flag("--version", "perturbine 0.1.0");
+  app.require_subcommand(1);
+  cli::Common common;
+  std::vector<std::function<void()>> actions(std::size(subcommands));
+  std::vector<CLI::App*> apps;
+  for (std::size_t i = 0; i < std::size(subcommands); ++i) {
+    CLI::App* sub = app.add_subcommand(subcommands[i].name, subcommands[i].summary);
+    cli::add_common(*sub, common);
+    subcommands[i].add(*sub, common, actions[i]);
+    for (CLI::Option* o : sub->get_options())
+      if (o->get_expected_max() == 1) o->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    apps.push_back(sub);
+  }
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  for (std::size_t i = 1; i < arguments.size(); ++i) {
+    const bool joined = arguments[i].starts_with("--config=");
+    if (!joined && (arguments[i] != "--config" || i + 1 >= arguments.size())) continue;
+    const std::string path = joined ? arguments[i].substr(9) : arguments[i + 1];
+    for (CLI::App* sub : apps)
+      if (sub->get_name() == arguments[0]) {
+        const auto extra = from_config(path, *sub);
+        arguments.insert(arguments.begin() + 1, extra.begin(), extra.end());
+      }
+    break;
+  }
+  std::reverse(arguments.begin(), arguments.end());
+  try {
+    app.parse(arguments);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+  for (std::size_t i = 0; i < apps.size(); ++i)
+    if (apps[i]->parsed()) actions[i]();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGINT, [](int) {
+    if (cli::interrupted.exchange(true)) std::_Exit(130);
+  });
+  std::signal(SIGXFSZ, SIG_IGN);  // a full disk is an error message, not a signal
+  try {
+    return run(argc, argv);
+  } catch (const cli::Interrupted&) {
+    return 130;
+  } catch (const InputError& e) {
+    std::fprintf(stderr, "perturbine: %s\n", e.what());
+    return 2;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "perturbine: %s\n", e.what());
+    return 1;
+  }
+}
