@@ -18,65 +18,61 @@ void run(Cpu& cpu, const LogNormalise<float>& op) {
   });
 }
 
-// Every gene of the row as a zero, vectorised; then the non-zeros once more, each undoing its zero.
+// Every gene of the row as a zero, vectorised, into scratch rows; then the non-zeros put their own values there; then the
+// sums. Adding a zero's term and taking it away again would cancel where theta is large.
 template <bool Inflated, bool Gradient>
-void likelihood_row(const CountLikelihood<float>& op, std::size_t i, float* dtheta) {
+void likelihood_row(const CountLikelihood<float>& op, std::size_t i, float* log_p, float* slope, float* dtheta) {
   const std::size_t n = op.mean.columns;
   const float* mean = op.mean.row(i);
   const float* logit = Inflated ? op.zero_logit.row(i) : nullptr;
   float* dmean = Gradient ? op.dmean.row(i) : nullptr;
   float* dlogit = Gradient && Inflated ? op.dzero_logit.row(i) : nullptr;
   const float scale = Gradient ? -op.dloss[i] : 0.0f;  // of log p, not of the loss
-  auto one = [&](std::size_t j, const formulas::NegativeBinomial& nb, bool is_zero) -> formulas::ZeroInflated {
-    if constexpr (Inflated) return formulas::zero_inflated(nb, is_zero, logit[j]);
-    else return {nb.log_probability, nb.dmean, nb.dtheta, 0};
-  };
-  auto floored = [](float m) { return m < 1e-12f ? 1e-12f : m; };
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::size_t j = 0; j < n; ++j) {
-    const formulas::ZeroInflated z = one(j, formulas::negative_binomial_zero(floored(mean[j]), op.theta[j]), true);
-    sum += z.log_probability;
+  auto put = [&](std::size_t j, const formulas::NegativeBinomial& nb, bool is_zero) {
+    formulas::ZeroInflated z{nb.log_probability, nb.dmean, nb.dtheta, 0};
+    if constexpr (Inflated) z = formulas::zero_inflated(nb, is_zero, logit[j]);
+    log_p[j] = z.log_probability;
     if constexpr (Gradient) {
       dmean[j] = scale * z.dmean;
-      dtheta[j] += scale * z.dtheta;
+      slope[j] = z.dtheta;
       if constexpr (Inflated) dlogit[j] = scale * z.dlogit;
     }
-  }
-  float correction = 0;
+  };
+  auto floored = [](float m) { return m < 1e-12f ? 1e-12f : m; };
+#pragma omp simd
+  for (std::size_t j = 0; j < n; ++j) put(j, formulas::negative_binomial_zero(floored(mean[j]), op.theta[j]), true);
   for (auto k = static_cast<std::size_t>(op.counts.row_offsets[i]); k < static_cast<std::size_t>(op.counts.row_offsets[i + 1]); ++k) {
     const float x = op.counts.values[k];
     if (x == 0) continue;
     const auto j = static_cast<std::size_t>(op.counts.columns[k]);
-    const float m = floored(mean[j]);
-    const formulas::ZeroInflated zero = one(j, formulas::negative_binomial_zero(m, op.theta[j]), true);
-    const formulas::ZeroInflated value = one(j, formulas::negative_binomial(x, m, op.theta[j]), false);
-    correction += value.log_probability - zero.log_probability;
-    if constexpr (Gradient) {
-      dmean[j] = scale * value.dmean;
-      dtheta[j] += scale * (value.dtheta - zero.dtheta);
-      if constexpr (Inflated) dlogit[j] = scale * value.dlogit;
-    }
+    put(j, formulas::negative_binomial(x, floored(mean[j]), op.theta[j]), false);
   }
-  op.loss[i] = -(sum + correction);
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::size_t j = 0; j < n; ++j) sum += log_p[j];
+  if constexpr (Gradient) {
+#pragma omp simd
+    for (std::size_t j = 0; j < n; ++j) dtheta[j] += scale * slope[j];
+  }
+  op.loss[i] = -sum;
 }
 
 void run(Cpu& cpu, const CountLikelihood<float>& op) {
   const bool inflated = op.zero_logit.data != nullptr, gradient = op.dmean.data != nullptr;
   const std::size_t n = op.mean.columns, blocks = (op.mean.rows + block_rows - 1) / block_rows;
-  float* partial = cpu.workspace.get<float>(blocks * n);
+  float* partial = cpu.workspace.get<float>(blocks * 3 * n);
   cpu.pool.run(blocks, [&](std::size_t b) {
-    float* dtheta = partial + b * n;
+    float *dtheta = partial + b * 3 * n, *log_p = dtheta + n, *slope = log_p + n;
     std::fill_n(dtheta, n, 0.0f);
     for (std::size_t i = b * block_rows; i < std::min(op.mean.rows, (b + 1) * block_rows); ++i) {
-      if (inflated) gradient ? likelihood_row<true, true>(op, i, dtheta) : likelihood_row<true, false>(op, i, dtheta);
-      else gradient ? likelihood_row<false, true>(op, i, dtheta) : likelihood_row<false, false>(op, i, dtheta);
+      if (inflated) gradient ? likelihood_row<true, true>(op, i, log_p, slope, dtheta) : likelihood_row<true, false>(op, i, log_p, slope, dtheta);
+      else gradient ? likelihood_row<false, true>(op, i, log_p, slope, dtheta) : likelihood_row<false, false>(op, i, log_p, slope, dtheta);
     }
   });
   if (op.dtheta.data == nullptr) return;
   std::fill_n(op.dtheta.data, n, 0.0f);
   for (std::size_t b = 0; b < blocks; ++b)
-    for (std::size_t j = 0; j < n; ++j) op.dtheta[j] += partial[b * n + j];
+    for (std::size_t j = 0; j < n; ++j) op.dtheta[j] += partial[b * 3 * n + j];
 }
 
 void run(Cpu& cpu, const SampleCounts<float>& op) {
