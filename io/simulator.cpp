@@ -76,7 +76,7 @@ Simulator::Simulator(SimulationSettings settings) : settings_(std::move(settings
   if (s.share.empty()) {
     // Highly variable panel genes of a cell with about 15,000 counts: most are seldom seen, a few dominate.
     for (std::size_t g = 0; g < s.genes; ++g) {
-      s.share.push_back(std::exp(-11.2 + 1.7 * normal_at(s.seed, shares, g, 0)));
+      s.share.push_back(std::exp(-14.6 + 2.3 * normal_at(s.seed, shares, g, 0)));
       s.theta.push_back(std::exp(.9 + .7 * normal_at(s.seed, shares, g, 1)));
     }
     for (std::size_t i = 0; i < 1000; ++i) s.library_sizes.push_back(std::exp(9.4 + .35 * normal_at(s.seed, shares, i, 2)));

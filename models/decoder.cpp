@@ -124,16 +124,17 @@ GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::
     }
   });
   // Per-gene factors by fixed-point iteration on the expected mean of a subset of the cells.
-  const std::size_t subset = std::min<std::size_t>(n, 100);
+  const std::size_t subset = std::min<std::size_t>(n, 400);
+  auto chosen = [&](std::size_t i) { return i * n / subset; };  // an even choice
   std::vector<double> factor(G, 1);
   std::vector<std::vector<double>> tables(subset);
   for (std::size_t i = 0; i < subset; ++i)
-    for (std::size_t k = 0; k < 64; ++k) tables[i].push_back(std::log1p(10000 / library_size[i] * static_cast<double>(k)));
+    for (std::size_t k = 0; k < 64; ++k) tables[i].push_back(std::log1p(10000 / library_size[chosen(i)] * static_cast<double>(k)));
   queue.cpu().pool.for_ranges(G, 8, [&](std::size_t begin, std::size_t end) {
     for (std::size_t g = begin; g < end; ++g) {
       const double target = std::max(0.0, mean[g]);
       double total = 0;
-      for (std::size_t i = 0; i < subset; ++i) total += static_cast<double>(rate[i * G + g]);
+      for (std::size_t i = 0; i < subset; ++i) total += static_cast<double>(rate[chosen(i) * G + g]);
       if (target < 1e-6 || total <= 0) {
         factor[g] = target < 1e-6 ? 0 : 1;
         continue;
@@ -141,7 +142,7 @@ GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::
       for (int iteration = 0; iteration < 8; ++iteration) {
         double got = 0;
         for (std::size_t i = 0; i < subset; ++i)
-          got += expected_log1p(factor[g] * static_cast<double>(rate[i * G + g]), 10000 / library_size[i], tables[i]) / static_cast<double>(subset);
+          got += expected_log1p(factor[g] * static_cast<double>(rate[chosen(i) * G + g]), 10000 / library_size[chosen(i)], tables[i]) / static_cast<double>(subset);
         const double ratio = target / std::max(got, 1e-9);
         factor[g] = std::clamp(factor[g] * std::pow(ratio, got > 1 ? 1.5 : 1.0), 1e-3, 50.0);
         if (std::abs(ratio - 1) < 2e-3) break;

@@ -1,0 +1,175 @@
+// The program as a user meets it: exit codes, one clear sentence, nothing overwritten; the same bits from any thread count
+// and after being killed.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "io/hdf5.h"
+#include "tests/io/files.h"
+
+namespace perturbine {
+namespace {
+
+using testing_files::folder;
+using testing_files::SmallFile;
+
+struct Outcome {
+  int code;
+  std::string out, err;
+};
+
+Outcome run(const std::string& arguments) {
+  const std::string err = folder() + "/stderr";
+  const std::string line = std::string(PERTURBINE_PROGRAM) + " " + arguments + " 2>" + err;
+  std::FILE* pipe = popen(line.c_str(), "r");
+  Outcome o{0, "", ""};
+  char buffer[4096];
+  for (std::size_t n; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) o.out.append(buffer, n);
+  const int status = pclose(pipe);
+  o.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  o.err = read_text(err);
+  return o;
+}
+void expect_refused(const std::string& arguments, const std::string& part) {
+  const Outcome o = run(arguments);
+  EXPECT_EQ(o.code, 2) << arguments << "\n" << o.err;
+  EXPECT_NE((o.err + o.out).find(part), std::string::npos) << arguments << "\n" << o.err;
+}
+
+// A simulated file, a split and a short training, made once.
+struct Prepared {
+  std::string data = folder() + "/sim.h5ad", split = folder() + "/split.json", run_folder = folder() + "/run";
+  std::string train = "train --data " + data + " --split " + split + " --steps 60 --hidden 32 --blocks 1 --batch-size 64 --latent 10 --quiet";
+  Prepared() {
+    EXPECT_EQ(run("simulate --quiet --genes 60 --cells 25 --out " + data).code, 0);
+    EXPECT_EQ(run("split --quiet " + data + " --kind doubles --out " + split).code, 0);
+    EXPECT_EQ(run(train + " --out " + run_folder).code, 0);
+  }
+};
+Prepared& prepared() {
+  static Prepared p;
+  return p;
+}
+
+TEST(Program, HelpVersionAndUnknowns) {
+  EXPECT_EQ(run("--help").code, 0);
+  EXPECT_EQ(run("--version").out, "perturbine 0.1.0\n");
+  EXPECT_EQ(run("").code, 2);
+  EXPECT_EQ(run("fly").code, 2);
+  EXPECT_EQ(run("inspect").code, 2);
+  EXPECT_EQ(run("devices --operations").code, 0);
+  expect_refused("devices --device gpu7 --threads -3", "--threads");
+}
+
+TEST(Program, BadInputIsRefusedAndNothingIsOverwritten) {
+  Prepared& p = prepared();
+  const std::string good = SmallFile().write("good.h5ad");
+  expect_refused("inspect " + folder() + "/none.h5ad", "no such file");
+  write_text(folder() + "/text.h5ad", "no");
+  expect_refused("inspect " + folder() + "/text.h5ad", "is not an HDF5 file");
+  expect_refused("inspect " + good + " --condition-column guide", "no column 'guide'");
+  expect_refused("inspect " + good + " --cell-type-column kind", "no column 'kind'");
+  expect_refused("split " + good + " --kind halves --out " + folder() + "/x.json", "--kind is 'halves'");
+  expect_refused("split " + good + " --kind random --fraction 1.5 --out " + folder() + "/x.json", "--fraction is 1.5");
+  expect_refused("split " + p.data + " --kind random --out " + p.split, "is already there");
+  expect_refused("simulate --out /nonexistent/x.h5ad", "no such folder");
+  expect_refused("simulate --preset moon --out " + folder() + "/x.h5ad", "must be norman or screen");
+  expect_refused(p.train + " --out " + p.run_folder, "is already there");
+  expect_refused(p.train + " --dropout 1.5 --out " + folder() + "/r", "--dropout is 1.5");
+  expect_refused(p.train + " --guidance-perturbation nan --out " + folder() + "/r", "--guidance-perturbation is nan");
+  expect_refused(p.train + " --model vae --out " + folder() + "/r", "--model is 'vae'");
+  expect_refused(p.train + " --target x1 --out " + folder() + "/r", "--target is 'x1'");
+  expect_refused(p.train + " --sampler magic --out " + folder() + "/r", "sampler 'magic'");
+  expect_refused("train --data " + good + " --split " + p.split + " --out " + folder() + "/r", "is not in");
+  const std::string predict = "predict --run " + p.run_folder + " --out " + folder() + "/p.h5ad ";
+  expect_refused(predict + "--condition P1 --cells -5", "--cells is -5");
+  expect_refused(predict + "--condition P99", "near spellings");
+  expect_refused(predict + "--condition P1+P1", "named twice");
+  expect_refused(predict + "--condition P1 --cell-type liver", "--cell-type 'liver'");
+  expect_refused("predict --run " + folder() + "/none --condition P1 --out " + folder() + "/p.h5ad", "no such file");
+  expect_refused("benchmark --data " + p.data + " --split " + p.split + " --models oracle --out " + folder() + "/b1", "model 'oracle' is not known");
+  expect_refused("benchmark --data " + p.data + " --split " + p.split + " --seeds one --out " + folder() + "/b2", "'one' is not a whole number");
+  write_text(folder() + "/bad.toml", "stepps = 5\n");
+  expect_refused(p.train + " --config " + folder() + "/bad.toml --out " + folder() + "/r", "'stepps' is not an option of train; near spellings: steps");
+  write_text(folder() + "/broken.toml", "steps = = 5\n");
+  expect_refused(p.train + " --config " + folder() + "/broken.toml --out " + folder() + "/r", "is not valid TOML");
+  EXPECT_FALSE(std::filesystem::exists(folder() + "/p.h5ad"));
+}
+
+TEST(Program, ACheckpointOfAnotherKindIsRefused) {
+  Prepared& p = prepared();
+  const std::string file = p.run_folder + "/checkpoint.h5", bytes = read_text(file);
+  auto with = [&](const std::string& other, const std::string& part) {
+    std::filesystem::create_directories(folder() + "/broken");
+    write_text(folder() + "/broken/checkpoint.h5", other);
+    expect_refused("predict --run " + folder() + "/broken --condition P1 --out " + folder() + "/q.h5ad", part);
+  };
+  with(bytes.substr(0, bytes.size() - 7), "is cut short");
+  std::string newer = bytes;
+  newer[8] = 7;
+  with(newer, "newer version");
+  with("hello", "is not a checkpoint");
+  EXPECT_EQ(run("simulate --quiet --seed 5 --genes 60 --cells 25 --out " + folder() + "/other.h5ad").code, 0);
+  EXPECT_EQ(run("split --quiet " + folder() + "/other.h5ad --kind doubles --out " + folder() + "/other.json").code, 0);
+  expect_refused("train --data " + folder() + "/other.h5ad --split " + folder() + "/other.json --steps 60 --hidden 32 --blocks 1 --batch-size 64 --latent 10 --resume --out " + p.run_folder, "another data set");
+}
+
+TEST(Program, PredictEvaluateAndBenchmarkRun) {
+  Prepared& p = prepared();
+  Outcome o = run("predict --quiet --run " + p.run_folder + " --condition P2+P1 --cells 50 --out " + folder() + "/cells.h5ad");
+  ASSERT_EQ(o.code, 0) << o.err;
+  const std::string again = folder() + "/again.h5ad";
+  ASSERT_EQ(run("predict --quiet --threads 1 --run " + p.run_folder + " --condition P1+P2 --cells 50 --out " + again).code, 0);
+  EXPECT_EQ(sha256_of_file(again), sha256_of_file(folder() + "/cells.h5ad"));  // the same seed, the same cells
+  const std::string split = read_text(p.split);
+  const std::size_t at = split.find('"', split.find("\"test\": [") + 9);
+  const std::string held_out = split.substr(at + 1, split.find('"', at + 1) - at - 1);
+  ASSERT_EQ(run("predict --quiet --run " + p.run_folder + " --condition " + held_out + " --cells 60 --out " + folder() + "/held.h5ad").code, 0);
+  o = run("evaluate --quiet --real " + p.data + " --predicted " + folder() + "/held.h5ad --predicted-expression counts --split " + p.split + " --out " + folder() + "/evaluated");
+  EXPECT_EQ(o.code, 0) << o.err;
+  EXPECT_NE(o.out.find("SIMULATED"), std::string::npos);
+  o = run("benchmark --quiet --data " + p.data + " --split " + p.split + " --steps 30 --hidden 32 --blocks 1 --cells 60 --out " + folder() + "/bench");
+  EXPECT_EQ(o.code, 0) << o.err;
+  for (const char* f : {"metrics.json", "metrics.csv", "report.html"}) EXPECT_TRUE(std::filesystem::exists(folder() + "/bench/" + f));
+  write_text(folder() + "/ok.toml", "steps = 20\nhidden = 32\nquiet = true\n");
+  o = run("train --data " + p.data + " --split " + p.split + " --config " + folder() + "/ok.toml --batch-size 32 --blocks 1 --out " + folder() + "/configured");
+  EXPECT_EQ(o.code, 0) << o.err;
+  EXPECT_NE(read_text(folder() + "/configured/config.toml").find("steps = 20"), std::string::npos);
+}
+
+std::string weights_hash(const std::string& run_folder) {
+  const auto file = hdf5::open_file(run_folder + "/checkpoint.h5");
+  const auto d = hdf5::open_dataset(file, "floats/weights");
+  std::vector<float> v(hdf5::element_count(d, "weights"));
+  hdf5::read_slice(d, 0, v.size(), H5T_NATIVE_FLOAT, v.data(), "weights");
+  return sha256(v.data(), v.size() * sizeof(float));
+}
+
+TEST(Program, SameWeightsFromAnyThreadCountAndAfterKillNine) {
+  Prepared& p = prepared();
+  const std::string train = "train --data " + p.data + " --split " + p.split + " --steps 1000 --hidden 48 --blocks 2 --batch-size 64 --latent 10 --quiet";
+  const std::string straight = folder() + "/straight";
+  ASSERT_EQ(run(train + " --threads 1 --out " + straight).code, 0);
+  const std::string want = weights_hash(straight);
+  for (const char* threads : {"2", "3", "7"}) {
+    const std::string out = folder() + "/threads" + threads;
+    ASSERT_EQ(run(train + " --threads " + threads + " --out " + out).code, 0);
+    EXPECT_EQ(weights_hash(out), want) << threads;
+  }
+  for (int round = 0; round < 10; ++round) {
+    const std::string out = folder() + "/killed" + std::to_string(round);
+    const std::string millis = std::to_string(60 + round * 90);
+    // Killed at ten moments; whatever is there, --resume goes on and ends at the same weights.
+    const std::string line = std::string(PERTURBINE_PROGRAM) + " " + train + " --out " + out + " & pid=$!; sleep 0." + (millis.size() < 3 ? "0" : "") + millis + "; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null; true";
+    ASSERT_EQ(std::system(("bash -c '" + line + "' >/dev/null 2>&1").c_str()), 0);
+    const Outcome o = run(train + " --resume --out " + out);
+    ASSERT_EQ(o.code, 0) << o.err;
+    EXPECT_EQ(weights_hash(out), want) << "killed after " << millis << " ms";
+  }
+}
+
+}  // namespace
+}  // namespace perturbine

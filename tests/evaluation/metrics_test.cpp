@@ -1,0 +1,128 @@
+// Metrics against values worked out another way, and the report's safety.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "evaluation/benchmark.h"
+#include "kernels/core/philox.h"
+
+namespace perturbine {
+namespace {
+
+constexpr std::size_t genes = 12;
+
+std::vector<float> cells(std::size_t n, std::uint64_t seed, float shift) {
+  std::vector<float> x;
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t g = 0; g < genes; ++g) {
+      float z[4];
+      normal4(seed, i, g, z);
+      x.push_back(std::max(0.0f, 1.5f + .1f * static_cast<float>(g) + (g < 4 ? shift : 0.0f) + z[0] * .6f));
+    }
+  return x;
+}
+std::vector<double> mean_of(const std::vector<float>& x) {
+  std::vector<double> m(genes, 0);
+  for (std::size_t i = 0; i < x.size(); ++i) m[i % genes] += static_cast<double>(x[i]) / static_cast<double>(x.size() / genes);
+  return m;
+}
+double value(const std::vector<MetricValue>& v, const std::string& name) {
+  for (const auto& m : v)
+    if (m.metric == name) return m.value;
+  ADD_FAILURE() << name << " is missing";
+  return 0;
+}
+
+struct Scene {
+  Queue queue{Device::cpu, {.threads = 2}};
+  EvaluationSpace space;
+  HeldOut truth;
+  Scene() {
+    truth.genes = genes;
+    truth.real = cells(300, 1, 1), truth.real_cells = 300;
+    truth.control = cells(200, 2, 0), truth.control_cells = 200;
+    truth.training_mean = mean_of(truth.control);
+    std::vector<float> all = truth.real;
+    all.insert(all.end(), truth.control.begin(), truth.control.end());
+    space.components = principal_components(all.data(), 500, genes, 10);
+  }
+  std::vector<MetricValue> score(const std::vector<float>& generated) {
+    return evaluate_condition(queue, space, truth, {mean_of(generated), generated, generated.size() / genes});
+  }
+};
+
+TEST(Metrics, AnotherSampleOfTheTruthIsNearPerfect) {
+  Scene s;
+  const auto good = s.score(cells(300, 3, 1)), bad = s.score(cells(300, 4, 0));
+  EXPECT_NEAR(value(good, "energy_distance"), 0, .03);
+  EXPECT_NEAR(value(good, "rbf_mmd"), 0, .01);
+  EXPECT_NEAR(value(good, "coverage_90"), .9, .02);
+  EXPECT_NEAR(value(good, "variance_ratio"), 1, .06);
+  EXPECT_GT(value(good, "pearson_delta"), .98);
+  for (const char* worse : {"energy_distance", "rbf_mmd", "wasserstein1", "crps", "l2", "mse_top20"}) EXPECT_GT(value(bad, worse), 1.2 * std::abs(value(good, worse))) << worse;
+  EXPECT_LT(value(bad, "coverage_90_de20"), value(good, "coverage_90_de20"));
+}
+
+TEST(Metrics, ByDefinition) {
+  Scene s;
+  const auto generated = cells(100, 5, .5f);
+  const auto v = s.score(generated);
+  const auto real = mean_of(s.truth.real), mean = mean_of(generated);
+  double square = 0;
+  for (std::size_t g = 0; g < genes; ++g) square += std::pow(mean[g] - real[g], 2);
+  EXPECT_NEAR(value(v, "l2"), std::sqrt(square), 1e-5);
+  EXPECT_NEAR(value(v, "mse"), square / genes, 1e-6);
+  double crps = 0;
+  for (std::size_t g = 0; g < genes; ++g) {
+    double cross = 0, spread = 0;
+    for (std::size_t i = 0; i < 100; ++i) {
+      for (std::size_t j = 0; j < 300; ++j) cross += std::abs(static_cast<double>(generated[i * genes + g] - s.truth.real[j * genes + g])) / 30000;
+      for (std::size_t j = 0; j < 100; ++j) spread += std::abs(static_cast<double>(generated[i * genes + g] - generated[j * genes + g]));
+    }
+    crps += (cross - spread / (2.0 * 100 * 99)) / genes;
+  }
+  EXPECT_NEAR(value(v, "crps"), crps, 1e-5);
+}
+
+TEST(Metrics, InteractionScoresGiveNothingForAdditive) {
+  Scene s;
+  const auto control = mean_of(s.truth.control), real = mean_of(s.truth.real);
+  std::vector<double> additive(genes);
+  for (std::size_t g = 0; g < genes; ++g) additive[g] = .8 * (real[g] - control[g]) + .1 * std::sin(static_cast<double>(g));
+  s.truth.additive_delta = additive;
+  auto predict = [&](double factor, double bend) {
+    std::vector<double> m = control;
+    for (std::size_t g = 0; g < genes; ++g) m[g] += factor * additive[g] + bend * (real[g] - control[g]);
+    return evaluate_condition(s.queue, s.space, s.truth, {m, {}, 0});
+  };
+  for (const double factor : {0.0, .5, 1.0, 2.0}) EXPECT_NEAR(value(predict(factor, 0), "interaction_partial"), 0, 1e-9) << factor;
+  EXPECT_NEAR(value(predict(1, 0), "interaction_correlation"), 0, 1e-9);
+  EXPECT_GT(value(predict(.5, .5), "interaction_partial"), .9);
+}
+
+TEST(Report, EscapesEveryName) {
+  BenchmarkResults r;
+  const std::string evil = "<script>alert('x')</script>\"&";
+  r.models = {evil, "backbone"};
+  r.data_path = evil;
+  for (const std::string& m : r.models) r.rows.push_back({m, 1, evil, evil, evil, "=1+1", {"l2", 1.5, "ok"}});
+  summarise(r);
+  const std::string html = report_html(r);
+  EXPECT_EQ(html.find("<script"), std::string::npos);
+  EXPECT_NE(html.find("&lt;script&gt;"), std::string::npos);
+  EXPECT_NE(html.find("default-src 'none'"), std::string::npos);
+  EXPECT_NE(metrics_csv(r).find("'=1+1"), std::string::npos);
+}
+
+TEST(Bootstrap, IntervalsHoldTheMean) {
+  std::vector<std::pair<std::string, double>> v;
+  for (int i = 0; i < 20; ++i) v.emplace_back("c" + std::to_string(i), i % 5);
+  const Interval i = bootstrap(v, 1);
+  EXPECT_DOUBLE_EQ(i.mean, 2);
+  EXPECT_LT(i.low, 2);
+  EXPECT_GT(i.high, 2);
+  EXPECT_GT(i.low, 1.2);
+}
+
+}  // namespace
+}  // namespace perturbine

@@ -1,0 +1,195 @@
+// Conditions, splits, files and the simulator.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <csignal>
+#include <cstdlib>
+
+#include "io/checkpoint.h"
+#include "io/simulator.h"
+#include "io/split.h"
+#include "tests/io/files.h"
+
+namespace perturbine {
+namespace {
+
+using testing_files::folder;
+using testing_files::SmallFile;
+
+template <class Body>
+std::string complaint(Body&& body) {
+  try {
+    body();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+#define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
+
+TEST(Condition, CanonicalLabels) {
+  auto canonical = [](const char* s) { return canonical_label(parse_condition(s)); };
+  EXPECT_EQ(canonical("B+A"), "A+B");
+  EXPECT_EQ(canonical("A+ctrl"), "A");
+  EXPECT_EQ(canonical("ctrl+A"), "A");
+  EXPECT_EQ(canonical("Non-Targeting"), "control");
+  EXPECT_EQ(canonical("DMSO"), "control");
+  EXPECT_EQ(canonical(" a + B "), "B+a");
+  EXPECT_EQ(canonical("B:0.5+A:0.25"), "A:0.25+B:0.5");
+  EXPECT_EQ(canonical_label(parse_condition("safe", {"safe"})), "control");
+  EXPECT_SAYS(complaint([] { parse_condition("A:-1"); }), "must be a positive number");
+  EXPECT_SAYS(complaint([] { parse_condition("A:nan"); }), "must be a positive number");
+  EXPECT_EQ(near_spellings("KLF", {"KLF1", "SET", "KLF2"}).front(), "KLF1");
+}
+
+Dataset small() {
+  SmallFile f;
+  f.condition = {"control", "control", "A", "A", "B", "B", "A+B", "A+B", "C", "C", "B+C", "B+C"};
+  DataOptions o;
+  o.path = f.write("split.h5ad");
+  return read_dataset(o);
+}
+
+TEST(Split, EveryKindIsAcceptedByItsReader) {
+  const Dataset data = small();
+  for (const char* kind : {"random", "doubles", "leave-one-out", "k-fold"}) {
+    const auto folds = make_split(data, {kind, 2, .5, "cell_type", 3});
+    write_text(folder() + "/s.json", split_text(kind, folds));
+    const auto again = read_split(folder() + "/s.json");
+    ASSERT_EQ(again.size(), folds.size());
+    for (const SplitLists& f : again) {
+      const Fold fold = apply_split(f, data);
+      EXPECT_FALSE(fold.test.empty());
+      for (const auto& e : fold.test)
+        for (const std::size_t i : e.cells) EXPECT_EQ(fold.role[i], Role::test);
+    }
+  }
+  const auto doubles = apply_split(make_split(data, {"doubles", 2, .9, "", 1})[0], data);
+  for (const auto& e : doubles.test) EXPECT_EQ(e.group, "double_seen2");
+  EXPECT_EQ(make_split(data, {"random", 2, .5, "", 3})[0].test, make_split(data, {"random", 2, .5, "", 3})[0].test);
+}
+
+TEST(Split, LeakageAndUnknownNamesAreRefused) {
+  const Dataset data = small();
+  auto says = [&](const std::string& lists) {
+    write_text(folder() + "/bad.json", "{\"schema\":\"perturbine.split/1\"," + lists + "}");
+    return complaint([&] { apply_split(read_split(folder() + "/bad.json")[0], data); });
+  };
+  EXPECT_SAYS(says("\"train\":[\"A\",\"B\"],\"test\":[\"B\"],\"rest\":\"train\""), "would leak into training");
+  EXPECT_SAYS(says("\"test\":[\"D\"],\"rest\":\"train\""), "'D' in test is not in");
+  EXPECT_SAYS(says("\"test\":[\"A\"]"), "stand in no list");
+  EXPECT_SAYS(says("\"test\":[\"control\"],\"rest\":\"train\""), "no control cells are left");
+  EXPECT_SAYS(says("\"tests\":[\"A\"]"), "field 'tests' is not known");
+  EXPECT_SAYS(says("\"rest\":\"maybe\""), "must be train or ignore");
+  write_text(folder() + "/bad.json", "{");
+  EXPECT_SAYS(complaint([] { read_split(folder() + "/bad.json"); }), "is not a valid split file");
+  EXPECT_EQ(says("\"test\":[\"B+A\"],\"rest\":\"train\""), "");  // any spelling
+}
+
+TEST(Files, Sha256KnownAnswers) {
+  EXPECT_EQ(sha256("abc", 3), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(sha256("", 0), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+TEST(Files, AFullDiskLeavesTheOldFileWhole) {
+  const std::string path = folder() + "/kept.txt";
+  write_text(path, "old contents");
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  rlimit small_limit{4096, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small_limit);
+  const std::string said = complaint([&] { write_text(path, std::string(100000, 'x')); });
+  setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_SAYS(said, "what was there before is unchanged");
+  EXPECT_EQ(read_text(path), "old contents");
+  for (const auto& f : std::filesystem::directory_iterator(folder())) EXPECT_EQ(f.path().string().find(".partial-"), std::string::npos);
+  EXPECT_SAYS(complaint([] { write_text("/nonexistent/folder/file", "x"); }), "cannot be written");
+}
+
+TEST(Checkpoint, RoundTripAndEveryDamage) {
+  CheckpointContents c;
+  c.texts["a"] = "text", c.lists["l"] = {"x", "y"}, c.floats["f"] = {1, 2, 3}, c.doubles["d"] = {.5}, c.integers["i"] = {7, -7};
+  const std::string path = folder() + "/c.h5";
+  write_checkpoint(path, c);
+  const CheckpointContents back = read_checkpoint(path);
+  EXPECT_EQ(back.texts, c.texts);
+  EXPECT_EQ(back.lists, c.lists);
+  EXPECT_EQ(back.floats, c.floats);
+  EXPECT_EQ(back.doubles, c.doubles);
+  EXPECT_EQ(back.integers, c.integers);
+  EXPECT_GT(H5Fis_hdf5(path.c_str()), 0);  // ordinary tools open it: the block is an HDF5 user block
+  const std::string good = read_text(path);
+  auto says = [&](std::string bytes) {
+    write_file(path, bytes.data(), bytes.size());
+    return complaint([&] { read_checkpoint(path); });
+  };
+  EXPECT_SAYS(says(good.substr(0, good.size() - 10)), "is cut short");
+  EXPECT_SAYS(says(good.substr(0, 100)), "is not a checkpoint");
+  std::string newer = good;
+  newer[8] = 9;
+  EXPECT_SAYS(says(newer), "newer version");
+  std::string damaged = good;
+  damaged[good.size() / 2] = static_cast<char>(damaged[good.size() / 2] ^ 1);
+  EXPECT_SAYS(says(damaged), "is damaged");
+}
+
+TEST(Simulator, SameSeedSameCellsAndTruthIsTheMeanOfManyCells) {
+  SimulationSettings s = preset_settings("norman");
+  s.genes = 60, s.perturbations = 6, s.doubles = 4, s.cells_per_condition = 30, s.control_cells = 40;
+  const Simulator a(s), b(s);
+  const Condition c = a.conditions().back();
+  EXPECT_EQ(c.parts.size(), 2u);
+  EXPECT_EQ(a.sample(c, 0, 0, 3).counts, b.sample(c, 0, 0, 3).counts);
+  EXPECT_NE(a.sample(c, 0, 0, 3).counts, a.sample(c, 0, 0, 4).counts);
+  const auto m = a.mean(c, 0, 400), n = a.mean({}, 0, 400);
+  double moved = 0;
+  for (std::size_t g = 0; g < s.genes; ++g) moved += std::abs(m[g] - n[g]);
+  EXPECT_GT(moved, .1);
+  write_h5ad(folder() + "/sim.h5ad", a.data_set());
+  DataOptions o;
+  o.path = folder() + "/sim.h5ad";
+  const Dataset d = read_dataset(o);
+  EXPECT_TRUE(d.simulated);
+  EXPECT_EQ(d.labels.size(), 11u);
+  EXPECT_SAYS(complaint([] { preset_settings("screeen"); }), "must be norman or screen");
+}
+
+// The preset's pattern against the real file's, within bands.
+TEST(Simulator, PresetNormanLooksLikeNorman) {
+  const char* folder_of_data = std::getenv("PERTURBINE_DATA");
+  if (folder_of_data == nullptr) GTEST_SKIP() << "PERTURBINE_DATA is not set";
+  DataOptions o;
+  o.path = std::string(folder_of_data) + "/norman2019_k562_crispra_500g.h5ad";
+  const Dataset real = read_dataset(o);
+  SimulationSettings s = preset_settings("norman");
+  write_h5ad(folder() + "/norman.h5ad", Simulator(s).data_set());
+  o.path = folder() + "/norman.h5ad";
+  const Dataset simulated = read_dataset(o);
+  auto zeros = [](const Dataset& d) { return 1 - static_cast<double>(d.counts.non_zeros()) / static_cast<double>(d.cells() * d.genes()); };
+  EXPECT_NEAR(zeros(simulated), zeros(real), .06);
+  // Mean change of the singles against control, as a norm: neither nothing nor everything.
+  auto change = [](const Dataset& d) {
+    const auto control = d.expression(d.cells_of(0));
+    std::vector<double> base(d.genes(), 0);
+    for (std::size_t i = 0; i < control.size(); ++i) base[i % d.genes()] += static_cast<double>(control[i]) / static_cast<double>(control.size() / d.genes());
+    double total = 0, n = 0;
+    for (std::size_t l = 1; l < d.labels.size(); ++l) {
+      const auto x = d.expression(d.cells_of(l));
+      std::vector<double> m = base;
+      for (std::size_t i = 0; i < x.size(); ++i) m[i % d.genes()] -= static_cast<double>(x[i]) / static_cast<double>(x.size() / d.genes());
+      double square = 0;
+      for (const double v : m) square += v * v;
+      total += std::sqrt(square), n += 1;
+    }
+    return total / n;
+  };
+  const double r = change(real), v = change(simulated);
+  EXPECT_GT(v, r / 2);
+  EXPECT_LT(v, r * 2);
+}
+
+}  // namespace
+}  // namespace perturbine

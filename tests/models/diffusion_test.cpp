@@ -1,0 +1,181 @@
+// Samplers against known distributions, the decoder's calibration, and what the model promises.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "kernels/core/philox.h"
+#include "models/diffusion.h"
+
+namespace perturbine {
+namespace {
+
+// E[x0 | xt] of a mixture of two Gaussians at +-2 with deviation .5, weights .3 and .7.
+double mixture_mean(double x, double a, double s) {
+  const double v = a * a * .25 + s * s;
+  double total = 0, sum = 0;
+  for (const auto& [w, m] : {std::pair{.3, -2.}, {.7, 2.}}) {
+    const double p = w * std::exp(-.5 * (x - a * m) * (x - a * m) / v);
+    total += p;
+    sum += p * (m + a * .25 / v * (x - a * m));
+  }
+  return sum / total;
+}
+
+std::vector<double> run(SamplerKind kind, std::size_t steps, std::size_t count) {
+  const auto plan = sampler_steps(ScheduleKind::cosine, kind, steps);
+  std::vector<double> x(count), base, previous(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    float z[4];
+    normal4(9, 0, i, z);
+    x[i] = static_cast<double>(z[0]);
+  }
+  base = x;
+  for (std::size_t s = 0; s < plan.size(); ++s)
+    for (std::size_t i = 0; i < count; ++i) {
+      const double x0 = mixture_mean(x[i], plan[s].level.alpha, plan[s].level.sigma);
+      float z[4];
+      normal4(10, s, i, z);
+      const double from = plan[s].from_start ? base[i] : x[i];
+      if (!plan[s].from_start) base[i] = x[i];
+      x[i] = plan[s].c[0] * from + plan[s].c[1] * x0 + plan[s].c[2] * previous[i] + plan[s].c[3] * static_cast<double>(z[0]);
+      previous[i] = x0;
+    }
+  return x;
+}
+
+TEST(Samplers, AllReachTheMixture) {
+  for (const auto& [kind, steps] : {std::pair{SamplerKind::ddim, 400}, {SamplerKind::heun, 100}, {SamplerKind::dpm_solver, 100},
+                                    {SamplerKind::ancestral, 1000}, {SamplerKind::euler_maruyama, 1000}}) {
+    const auto x = run(kind, static_cast<std::size_t>(steps), 4000);
+    double right = 0, mean = 0, square = 0;
+    for (const double v : x) right += v > 0 ? 1. / 4000 : 0, mean += v / 4000, square += v * v / 4000;
+    EXPECT_NEAR(right, .7, .03) << static_cast<int>(kind);
+    EXPECT_NEAR(mean, .8, .12) << static_cast<int>(kind);
+    EXPECT_NEAR(square, 4.25, .15) << static_cast<int>(kind);
+  }
+}
+
+TEST(Samplers, DeterministicOnesConvergeToOneAnother) {
+  const auto reference = run(SamplerKind::heun, 800, 300);
+  auto distance = [&](SamplerKind kind, std::size_t steps) {
+    const auto x = run(kind, steps, 300);
+    double d = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) d += std::abs(x[i] - reference[i]) / static_cast<double>(x.size());
+    return d;
+  };
+  for (const SamplerKind kind : {SamplerKind::ddim, SamplerKind::heun, SamplerKind::dpm_solver}) {
+    EXPECT_LT(distance(kind, 400), .02) << static_cast<int>(kind);
+    EXPECT_LT(distance(kind, 200), distance(kind, 25)) << static_cast<int>(kind);
+  }
+}
+
+TrainingData toy() {
+  TrainingData d;
+  d.genes = 20;
+  d.contexts = {""};
+  for (const char* label : {"control", "A", "B", "C"}) d.conditions.push_back(parse_condition(label));
+  for (std::size_t c = 0; c < 4; ++c)
+    for (std::size_t i = 0; i < 60; ++i) {
+      d.condition.push_back(static_cast<std::int32_t>(c));
+      d.context.push_back(0);
+      d.library_size.push_back(5000 + 100.0 * static_cast<double>(i));
+      float z[4];
+      normal4(4, c, i, z);
+      for (std::size_t g = 0; g < 20; ++g) {
+        const double rate = std::exp(.5 + .1 * static_cast<double>(g) + (g % 4 == c ? .8 : 0) + .4 * static_cast<double>(z[g % 2]));
+        float u[4];
+        normal4(5, c * 1000 + i, g, u);
+        const double count = std::max(0.0, std::round(rate + std::sqrt(rate) * static_cast<double>(u[0])));
+        d.expression.push_back(static_cast<float>(std::log1p(10000 * count / d.library_size.back())));
+      }
+    }
+  return d;
+}
+
+TrainingOptions quick() {
+  TrainingOptions o;
+  o.steps = 60, o.batch_size = 64, o.hidden = 32, o.blocks = 2, o.latent = 8;
+  return o;
+}
+
+TEST(Decoder, SampledCellsHaveThePredictedMean) {
+  Queue queue(Device::cpu, {.threads = 2});
+  Backbone model;
+  model.fit(queue, toy(), quick(), {});
+  const Query q{parse_condition("A"), 0};
+  const auto mean = model.predict_mean(q);
+  const auto cells = model.sample(queue, q, 3000, 1);
+  for (std::size_t g = 0; g < 20; ++g) {
+    double m = 0;
+    for (std::size_t i = 0; i < cells.count; ++i) m += static_cast<double>(cells.expression[i * 20 + g]) / 3000;
+    EXPECT_NEAR(m, mean[g], .06) << g;
+  }
+  for (const float c : cells.counts) EXPECT_TRUE(c >= 0 && c == std::floor(c));
+}
+
+TEST(Diffusion, StartsAtTheBackbonesGaussian) {
+  Queue queue(Device::cpu, {.threads = 2});
+  Diffusion model;
+  model.prepare(queue, toy(), quick());  // the network's last layer is zero
+  const auto latent = model.sample_latent(queue, {parse_condition("A"), 0}, 4000, SamplerKind::ddim, 100, 1);
+  const auto& variance = model.backbone().space().residual_variance;
+  for (std::size_t k = 0; k < variance.size(); ++k) {
+    double square = 0;
+    for (std::size_t i = 0; i < 4000; ++i) square += std::pow(static_cast<double>(latent[i * variance.size() + k]), 2) / 4000;
+    EXPECT_NEAR(square / variance[k], 1, .12) << k;
+  }
+}
+
+TEST(Diffusion, TrainsOnEveryTargetAndSamplesOnEverySampler) {
+  Queue queue(Device::cpu, {.threads = 2});
+  for (const char* target : {"x0", "v", "epsilon", "score"}) {
+    Diffusion model;
+    TrainingOptions o = quick();
+    o.target = target;
+    o.guidance_perturbation = 1.5;
+    double first = 0, last = 0;
+    model.fit(queue, toy(), o, [&](const TrainingProgress& p) {
+      (first == 0 ? first : last) = p.loss;
+      return true;
+    });
+    EXPECT_TRUE(std::isfinite(first)) << target;
+    for (const SamplerKind kind : {SamplerKind::ddim, SamplerKind::heun, SamplerKind::dpm_solver, SamplerKind::ancestral, SamplerKind::euler_maruyama}) {
+      for (const float v : model.sample_latent(queue, {parse_condition("A+B"), 0}, 5, kind, 10, 2)) EXPECT_TRUE(std::isfinite(v)) << target;
+    }
+  }
+  TrainingOptions bad = quick();
+  bad.target = "x1";
+  EXPECT_THROW(Diffusion().fit(queue, toy(), bad, {}), InputError);
+}
+
+TEST(Diffusion, SameSeedSameBitsForAnyThreadCountAndAfterResuming) {
+  auto weights = [](int threads, std::size_t stop_at) {
+    Queue queue(Device::cpu, {.threads = threads});
+    Diffusion model;
+    TrainingOptions o = quick();
+    o.steps = 100;
+    model.prepare(queue, toy(), o);
+    if (stop_at != 0) {
+      // Stop once, carry the state over to a fresh model as a checkpoint does.
+      model.resume(queue, [&](const TrainingProgress& p) { return p.step < stop_at; });
+      const auto state = model.state(queue);
+      Diffusion second;
+      second.prepare(queue, toy(), o);
+      second.set_state(queue, state);
+      second.resume(queue, {});
+      return second.state(queue).value;
+    }
+    model.resume(queue, {});
+    return model.state(queue).value;
+  };
+  const auto one = weights(1, 0);
+  for (const auto& [threads, stop] : {std::pair{2, 0}, {3, 0}, {7, 0}, {2, 50}}) {
+    const auto other = weights(threads, static_cast<std::size_t>(stop));
+    ASSERT_EQ(one.size(), other.size());
+    EXPECT_EQ(std::memcmp(one.data(), other.data(), one.size() * sizeof(float)), 0) << threads << " threads, stopped at " << stop;
+  }
+}
+
+}  // namespace
+}  // namespace perturbine

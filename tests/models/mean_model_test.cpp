@@ -1,0 +1,121 @@
+// Closed-form means against numbers worked out by hand and by independent loops; principal components.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "kernels/core/philox.h"
+#include "models/mean_model.h"
+
+namespace perturbine {
+namespace {
+
+// Two genes; control at (1, 1); A adds (1, 0), B adds (0, 2), A+B adds (1.5, 2.5). Two cells each, spread +-noise.
+TrainingData tiny(double noise = 0) {
+  TrainingData d;
+  d.genes = 2;
+  d.contexts = {""};
+  const std::vector<std::pair<const char*, std::vector<double>>> means{{"control", {1, 1}}, {"A", {2, 1}}, {"B", {1, 3}}, {"A+B", {2.5, 3.5}}};
+  for (std::size_t c = 0; c < means.size(); ++c) {
+    d.conditions.push_back(parse_condition(means[c].first));
+    for (int cell = 0; cell < 2; ++cell) {
+      d.condition.push_back(static_cast<std::int32_t>(c));
+      d.context.push_back(0);
+      d.library_size.push_back(10000);
+      for (const double m : means[c].second) d.expression.push_back(static_cast<float>(m + (cell == 0 ? noise : -noise)));
+    }
+  }
+  return d;
+}
+
+TEST(Means, RulesByHand) {
+  const EffectTable table(tiny());
+  const Condition ab = parse_condition("A+B"), c = parse_condition("C"), ac = parse_condition("A+C");
+  auto delta = [&](MeanRule::Kind k, const Condition& q) { return FittedMean(table, {k, .1, 1}).delta(q); };
+  const std::vector<double> mean{(1 + 0 + 1.5) / 3, (0 + 2 + 2.5) / 3};
+  EXPECT_EQ(delta(MeanRule::Kind::no_change, ab), (std::vector<double>{0, 0}));
+  EXPECT_NEAR(delta(MeanRule::Kind::mean, c)[0], mean[0], 1e-12);
+  EXPECT_NEAR(delta(MeanRule::Kind::additive, ab)[0], 1, 1e-12);
+  EXPECT_NEAR(delta(MeanRule::Kind::additive, ab)[1], 2, 1e-12);
+  EXPECT_NEAR(delta(MeanRule::Kind::additive, ac)[0], 1 + mean[0], 1e-12);
+  EXPECT_NEAR(delta(MeanRule::Kind::additive, parse_condition("A:0.5"))[0], .5, 1e-12);
+  EXPECT_EQ(stratum_of(ab, table), (Stratum{2, 2}));
+  EXPECT_EQ(stratum_of(ac, table), (Stratum{2, 1}));
+}
+
+TEST(Means, RidgeSolvesItsNormalEquations) {
+  const EffectTable table(tiny());
+  const double lambda = .1;
+  const FittedMean fitted(table, {MeanRule::Kind::ridge, lambda, 1});
+  // Unknowns w_A, w_B for gene 0: (A'A + lambda) w = A' (y - parts * mean), solved by Cramer's rule.
+  const double m = (1 + 0 + 1.5) / 3, yA = 1 - m, yB = 0 - m, yAB = 1.5 - 2 * m;
+  const double a = 2 + lambda, b = 1, d = 2 + lambda, rA = yA + yAB, rB = yB + yAB;
+  const double wA = (rA * d - b * rB) / (a * d - b * b);
+  EXPECT_NEAR(fitted.delta(parse_condition("A"))[0], m + wA, 1e-10);
+}
+
+TEST(Means, ShrinkageByHandAndNeverBeyondZero) {
+  const EffectTable quiet(tiny(0)), noisy(tiny(5));
+  EXPECT_NEAR(quiet.shrunk().rows()[0].delta[0], quiet.rows()[0].delta[0], 1e-9);
+  const EffectTable shrunk = noisy.shrunk();
+  for (const auto& r : shrunk.rows())
+    for (const double v : r.delta) EXPECT_EQ(v, 0);  // noise of 5 on changes of 1: nothing is left
+}
+
+TEST(Means, LeaveOneOutPicksAdditiveWhereEffectsAdd) {
+  // Singles A..F and all their sums, exactly additive.
+  TrainingData d;
+  d.genes = 30;
+  d.contexts = {""};
+  std::vector<std::vector<double>> effect(6, std::vector<double>(30));
+  for (std::size_t p = 0; p < 6; ++p)
+    for (std::size_t g = 0; g < 30; ++g) {
+      float z[4];
+      normal4(3, p, g, z);
+      effect[p][g] = static_cast<double>(z[0]);
+    }
+  auto add = [&](const std::string& label, const std::vector<std::size_t>& parts) {
+    d.conditions.push_back(parse_condition(label));
+    for (int cell = 0; cell < 4; ++cell) {
+      d.condition.push_back(static_cast<std::int32_t>(d.conditions.size()) - 1);
+      d.context.push_back(0);
+      d.library_size.push_back(10000);
+      for (std::size_t g = 0; g < 30; ++g) {
+        double v = 3 + (cell % 2 == 0 ? .01 : -.01);
+        for (const std::size_t p : parts) v += effect[p][g];
+        d.expression.push_back(static_cast<float>(v));
+      }
+    }
+  };
+  add("control", {});
+  for (std::size_t p = 0; p < 6; ++p) add(std::string(1, static_cast<char>('A' + p)), {p});
+  for (std::size_t p = 0; p < 5; ++p) add(std::string(1, static_cast<char>('A' + p)) + "+" + std::string(1, static_cast<char>('B' + p)), {p, p + 1});
+  const EffectTable table(d);
+  EXPECT_EQ(RuleChoice(table).rule({2, 2}).kind, MeanRule::Kind::additive);
+}
+
+TEST(PrincipalComponents, FindAPlantedSubspace) {
+  const std::size_t n = 300, g = 40;
+  std::vector<float> x(n * g);
+  for (std::size_t i = 0; i < n; ++i) {
+    float z[4];
+    normal4(5, 0, i, z);
+    for (std::size_t j = 0; j < g; ++j) {
+      float e[4];
+      normal4(6, i, j, e);
+      x[i * g + j] = 1 + 5 * z[0] * (j == 3 ? 1.0f : 0.0f) + 2 * z[1] * (j == 7 ? 1.0f : 0.0f) + .1f * e[0];
+    }
+  }
+  const auto p = principal_components(x.data(), n, g, 5);
+  EXPECT_NEAR(std::abs(p.components(0, 3)), 1, 1e-3);
+  EXPECT_NEAR(std::abs(p.components(1, 7)), 1, 1e-3);
+  for (std::size_t a = 0; a < 5; ++a)
+    for (std::size_t b = 0; b < 5; ++b) {
+      double dot = 0;
+      for (std::size_t j = 0; j < g; ++j) dot += p.components(a, j) * p.components(b, j);
+      EXPECT_NEAR(dot, a == b ? 1 : 0, 1e-9);
+    }
+  EXPECT_GT(p.variance[0], p.variance[1]);
+}
+
+}  // namespace
+}  // namespace perturbine
