@@ -30,11 +30,13 @@ void add_common(CLI::App& app, Common& c) {
 
 void add_data_options(CLI::App& app, DataOptions& o, bool positional) {
   app.add_option(positional ? "data" : "--data", o.path, "AnnData file (.h5ad)")->required();
-  app.add_option("--condition-column", o.condition_column, "column of obs with the perturbations")->capture_default_str();
+  app.add_option("--condition-column", o.condition_column, "column of obs with the perturbations")
+      ->capture_default_str();
   app.add_option("--control", o.control, "label that means control (may be given several times)");
   app.add_option("--cell-type-column", o.cell_type_column, "column with the cell type (default: cell_type if there)");
   app.add_option("--batch-column", o.batch_column, "column with the batch (default: batch if there)");
-  app.add_option("--library-size-column", o.library_size_column, "column with the library size (default: library_size if there, else row sums)");
+  app.add_option("--library-size-column", o.library_size_column,
+                 "column with the library size (default: library_size if there, else row sums)");
   app.add_option("--layer", o.layer, "layer to read instead of X");
   app.add_option("--expression", o.expression, "counts or log1p; without it whole numbers are counts, others an error");
 }
@@ -50,39 +52,52 @@ void add_training_options(CLI::App& app, TrainingOptions& o) {
   app.add_option("--penalty", o.penalty, "penalty on embeddings")->capture_default_str();
   app.add_option("--dropout", o.dropout, "dropout in the blocks")->capture_default_str();
   app.add_option("--average-decay", o.average_decay, "decay of the weight average")->capture_default_str();
-  app.add_option("--drop-perturbation", o.drop_perturbation, "how often training leaves the perturbation out")->capture_default_str();
+  app.add_option("--drop-perturbation", o.drop_perturbation, "how often training leaves the perturbation out")
+      ->capture_default_str();
   app.add_option("--drop-context", o.drop_context, "how often training leaves the context out")->capture_default_str();
   app.add_option("--target", o.target, "x0, v, epsilon or score")->capture_default_str();
   app.add_option("--schedule", o.schedule, "cosine or linear")->capture_default_str();
   app.add_option("--sampler", o.sampler, "ancestral, euler-maruyama, ddim, heun or dpm-solver")->capture_default_str();
   app.add_option("--sampler-steps", o.sampler_steps, "steps of the sampler")->capture_default_str();
-  app.add_option("--guidance-perturbation", o.guidance_perturbation, "classifier-free guidance of the perturbation; 1: none")->capture_default_str();
+  app.add_option("--guidance-perturbation", o.guidance_perturbation,
+                 "classifier-free guidance of the perturbation; 1: none")
+      ->capture_default_str();
   app.add_option("--guidance-context", o.guidance_context, "the same of the context")->capture_default_str();
-  app.add_option("--technical-shrinkage", o.technical_shrinkage, "share of counting noise taken out of the latent")->capture_default_str();
+  app.add_option("--technical-shrinkage", o.technical_shrinkage, "share of counting noise taken out of the latent")
+      ->capture_default_str();
 }
 
 void check_training_options(const TrainingOptions& o) {
   auto between = [](const char* name, double v, double low, double high, bool open_high) {
-    require_input(std::isfinite(v) && v >= low && (open_high ? v < high : v <= high), name, " is ", v, " but must lie between ", low, " and ", high);
+    require_input(std::isfinite(v) && v >= low && (open_high ? v < high : v <= high), name, " is ", v,
+                  " but must lie between ", low, " and ", high);
   };
-  auto at_least = [](const char* name, std::size_t v, std::size_t low) { require_input(v >= low && v < 10000000, name, " is ", v, " but must be at least ", low); };
+  auto at_least = [](const char* name, std::size_t v, std::size_t low) {
+    require_input(v >= low && v < 10000000, name, " is ", v, " but must be at least ", low);
+  };
   at_least("--steps", o.steps, 1), at_least("--batch-size", o.batch_size, 1), at_least("--hidden", o.hidden, 1);
   at_least("--blocks", o.blocks, 1), at_least("--latent", o.latent, 1), at_least("--sampler-steps", o.sampler_steps, 1);
-  between("--rate", static_cast<double>(o.rate), 0, 10, false), between("--decay", static_cast<double>(o.decay), 0, 10, false);
-  between("--penalty", static_cast<double>(o.penalty), 0, 1e6, false), between("--dropout", static_cast<double>(o.dropout), 0, 1, true);
+  between("--rate", static_cast<double>(o.rate), 0, 10, false),
+      between("--decay", static_cast<double>(o.decay), 0, 10, false);
+  between("--penalty", static_cast<double>(o.penalty), 0, 1e6, false),
+      between("--dropout", static_cast<double>(o.dropout), 0, 1, true);
   between("--average-decay", static_cast<double>(o.average_decay), 0, 1, true);
-  between("--drop-perturbation", static_cast<double>(o.drop_perturbation), 0, 1, false), between("--drop-context", static_cast<double>(o.drop_context), 0, 1, false);
-  between("--guidance-perturbation", o.guidance_perturbation, -100, 100, false), between("--guidance-context", o.guidance_context, -100, 100, false);
+  between("--drop-perturbation", static_cast<double>(o.drop_perturbation), 0, 1, false),
+      between("--drop-context", static_cast<double>(o.drop_context), 0, 1, false);
+  between("--guidance-perturbation", o.guidance_perturbation, -100, 100, false),
+      between("--guidance-context", o.guidance_context, -100, 100, false);
   between("--technical-shrinkage", o.technical_shrinkage, 0, 1, false);
   sampler_named(o.sampler), schedule_named(o.schedule);
-  require_input(o.target == "x0" || o.target == "v" || o.target == "epsilon" || o.target == "score", "--target is '", o.target, "' but must be x0, v, epsilon or score");
+  require_input(o.target == "x0" || o.target == "v" || o.target == "epsilon" || o.target == "score", "--target is '",
+                o.target, "' but must be x0, v, epsilon or score");
 }
 
 Work::Work(const Common& c) : common_(c) {
   QueueOptions o;
   require_input(c.threads >= 0 && c.threads <= 1024, "--threads is ", c.threads, " but must lie between 0 and 1024");
   o.threads = c.threads;
-  require_input(c.math == "f32" || c.math == "tf32" || c.math == "bf16", "--math is '", c.math, "' but must be f32, tf32 or bf16");
+  require_input(c.math == "f32" || c.math == "tf32" || c.math == "bf16", "--math is '", c.math,
+                "' but must be f32, tf32 or bf16");
   o.math = c.math == "bf16" ? Math::bf16 : c.math == "tf32" ? Math::tf32 : Math::f32;
   Device device = Device::cpu;
   if (c.device == "auto") {
@@ -90,7 +105,8 @@ Work::Work(const Common& c) : common_(c) {
   } else if (c.device.starts_with("cuda")) {
     device = Device::cuda;
     if (c.device.size() > 4) {
-      const bool digits = c.device[4] == ':' && c.device.size() > 5 && c.device.find_first_not_of("0123456789", 5) == std::string::npos && c.device.size() < 9;
+      const bool digits = c.device[4] == ':' && c.device.size() > 5 &&
+                          c.device.find_first_not_of("0123456789", 5) == std::string::npos && c.device.size() < 9;
       require_input(digits, "--device is '", c.device, "' but must be auto, cpu, cuda or cuda:N");
       o.ordinal = std::stoi(c.device.substr(5));
     }
@@ -129,7 +145,8 @@ std::function<void(const std::string&)> sayer(const Common& c) {
 void claim_output(const std::string& path, bool force) {
   namespace fs = std::filesystem;
   std::error_code code;
-  require_input(!fs::exists(path, code) || force, path, ": is already there; choose another --out or say --force to replace it");
+  require_input(!fs::exists(path, code) || force, path,
+                ": is already there; choose another --out or say --force to replace it");
   fs::path folder = fs::path(path).parent_path();
   if (folder.empty()) folder = ".";
   require_input(fs::is_directory(folder, code), folder.string(), ": no such folder to write into");
@@ -150,7 +167,10 @@ Ceilings measure_ceilings(Queue& queue) {
   const std::size_t n = std::size_t{16} << 20;
   std::vector<float> x(n, 1), y(n, 0);
   const double copy = best([&] {
-    queue.cpu().pool.for_ranges(n, n / 16, [&](std::size_t a, std::size_t b) { std::copy(x.begin() + static_cast<std::ptrdiff_t>(a), x.begin() + static_cast<std::ptrdiff_t>(b), y.begin() + static_cast<std::ptrdiff_t>(a)); });
+    queue.cpu().pool.for_ranges(n, n / 16, [&](std::size_t a, std::size_t b) {
+      std::copy(x.begin() + static_cast<std::ptrdiff_t>(a), x.begin() + static_cast<std::ptrdiff_t>(b),
+                y.begin() + static_cast<std::ptrdiff_t>(a));
+    });
   });
   c.copy_gigabytes = 2.0 * static_cast<double>(n) * sizeof(float) / copy / 1e9;
   const std::size_t m = 1024;
@@ -160,7 +180,8 @@ Ceilings measure_ceilings(Queue& queue) {
     normal_row(2, 0, i, b.data() + i * m, m);
   }
   const double seconds = best([&] {
-    execute(queue.cpu(), MatrixProduct<float>{matrix<const float>(a.data(), m, m), matrix<const float>(b.data(), m, m), matrix(product.data(), m, m), false, true, false, queue.math()});
+    execute(queue.cpu(), MatrixProduct<float>{matrix<const float>(a.data(), m, m), matrix<const float>(b.data(), m, m),
+                                              matrix(product.data(), m, m), false, true, false, queue.math()});
   });
   c.product_gigaflops = 2.0 * std::pow(static_cast<double>(m), 3) / seconds / 1e9;
   return c;

@@ -21,23 +21,38 @@ void add_inspect(CLI::App& app, Common& common, std::function<void()>& action) {
     const Dataset set = read_dataset(*data, sayer(common));
     std::size_t singles = 0, combinations = 0;
     for (const Condition& c : set.conditions) c.parts.size() == 1 ? ++singles : c.parts.size() > 1 ? ++combinations : 0;
-    const double density = static_cast<double>(set.counts.non_zeros()) / (static_cast<double>(set.cells()) * static_cast<double>(set.genes()));
+    const double density = static_cast<double>(set.counts.non_zeros()) /
+                           (static_cast<double>(set.cells()) * static_cast<double>(set.genes()));
     if (common.json) {
-      nlohmann::ordered_json j{{"schema", "perturbine.inspect/1"}, {"path", d.path}, {"cells", set.cells()}, {"genes", set.genes()},
-                               {"matrix", d.matrix}, {"format", d.format == H5adDescription::Format::csr ? "csr" : "dense"}, {"non_zero_share", density},
-                               {"control_cells", set.cells_of(0).size()}, {"singles", singles}, {"combinations", combinations},
-                               {"contexts", set.contexts}, {"library_size", set.library_size_source}, {"simulated", set.simulated}, {"conditions", nlohmann::ordered_json::object()}};
+      nlohmann::ordered_json j{{"schema", "perturbine.inspect/1"},
+                               {"path", d.path},
+                               {"cells", set.cells()},
+                               {"genes", set.genes()},
+                               {"matrix", d.matrix},
+                               {"format", d.format == H5adDescription::Format::csr ? "csr" : "dense"},
+                               {"non_zero_share", density},
+                               {"control_cells", set.cells_of(0).size()},
+                               {"singles", singles},
+                               {"combinations", combinations},
+                               {"contexts", set.contexts},
+                               {"library_size", set.library_size_source},
+                               {"simulated", set.simulated},
+                               {"conditions", nlohmann::ordered_json::object()}};
       for (std::size_t l = 0; l < set.labels.size(); ++l) j["conditions"][set.labels[l]] = set.cells_of(l).size();
       std::printf("%s\n", j.dump(1).c_str());
       return;
     }
-    std::printf("%s\n  %zu cells, %zu genes; %s is %s, %.1f %% of it not zero\n  %zu control cells, %zu single perturbations, %zu combinations, %zu context(s)\n  library size: %s\n",
-                d.path.c_str(), set.cells(), set.genes(), d.matrix.c_str(), d.format == H5adDescription::Format::csr ? "CSR" : "dense", 100 * density,
-                set.cells_of(0).size(), singles, combinations, set.contexts.size(), set.library_size_source.c_str());
+    std::printf(
+        "%s\n  %zu cells, %zu genes; %s is %s, %.1f %% of it not zero\n  %zu control cells, %zu single perturbations, "
+        "%zu combinations, %zu context(s)\n  library size: %s\n",
+        d.path.c_str(), set.cells(), set.genes(), d.matrix.c_str(),
+        d.format == H5adDescription::Format::csr ? "CSR" : "dense", 100 * density, set.cells_of(0).size(), singles,
+        combinations, set.contexts.size(), set.library_size_source.c_str());
     std::string columns;
     for (const std::string& c : d.obs_columns) columns += (columns.empty() ? "" : ", ") + c;
     std::printf("  obs columns: %s\n", columns.c_str());
-    for (std::size_t l = 0; l < set.labels.size(); ++l) std::printf("  %6zu  %s\n", set.cells_of(l).size(), set.labels[l].c_str());
+    for (std::size_t l = 0; l < set.labels.size(); ++l)
+      std::printf("  %6zu  %s\n", set.cells_of(l).size(), set.labels[l].c_str());
   };
 }
 
@@ -50,7 +65,8 @@ void add_simulate(CLI::App& app, Common& common, std::function<void()>& action) 
   };
   auto o = std::make_shared<Options>();
   app.add_option("--out", o->out, "file to write (.h5ad)")->required();
-  app.add_option("--preset", o->preset, "norman (singles and doubles) or screen (singles in three cell types)")->capture_default_str();
+  app.add_option("--preset", o->preset, "norman (singles and doubles) or screen (singles in three cell types)")
+      ->capture_default_str();
   app.add_option("--like", o->like, "take genes, library sizes, means and dispersions from this file's controls");
   app.add_option("--cells", o->cells, "cells of each perturbed condition");
   app.add_option("--genes", o->genes, "genes");
@@ -61,7 +77,8 @@ void add_simulate(CLI::App& app, Common& common, std::function<void()>& action) 
     s.seed = common.seed;
     if (o->cells != 0) s.cells_per_condition = o->cells;
     if (o->genes != 0) s.genes = o->genes;
-    require_input(s.cells_per_condition <= 1000000 && s.genes <= 1000000, "--cells and --genes must not exceed 1,000,000");
+    require_input(s.cells_per_condition <= 1000000 && s.genes <= 1000000,
+                  "--cells and --genes must not exceed 1,000,000");
     if (!o->like.empty()) {
       require_input(o->genes == 0, "--genes and --like exclude one another: the genes are those of the file");
       o->data.path = o->like;
@@ -70,7 +87,8 @@ void add_simulate(CLI::App& app, Common& common, std::function<void()>& action) 
     const Simulator simulator(s);
     const H5adContents contents = simulator.data_set();
     write_h5ad(o->out, contents);
-    say(common, text("wrote ", contents.matrix.rows, " simulated cells, ", s.genes, " genes, ", simulator.conditions().size(), " conditions; the truth is in uns/perturbine"));
+    say(common, text("wrote ", contents.matrix.rows, " simulated cells, ", s.genes, " genes, ",
+                     simulator.conditions().size(), " conditions; the truth is in uns/perturbine"));
     std::printf("%s\n", o->out.c_str());
   };
 }
@@ -84,7 +102,8 @@ void add_split(CLI::App& app, Common& common, std::function<void()>& action) {
   };
   auto o = std::make_shared<Options>();
   add_data_options(app, o->data, true);
-  app.add_option("--kind", o->split.kind, "random, cells, doubles, leave-one-out, k-fold or leave-covariate-out")->required();
+  app.add_option("--kind", o->split.kind, "random, cells, doubles, leave-one-out, k-fold or leave-covariate-out")
+      ->required();
   app.add_option("--folds", o->split.folds, "folds of k-fold")->capture_default_str();
   app.add_option("--fraction", o->split.fraction, "share to hold out")->capture_default_str();
   app.add_option("--by", o->split.by, "cell_type or batch, for leave-covariate-out")->capture_default_str();

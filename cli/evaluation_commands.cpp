@@ -22,7 +22,8 @@ std::vector<std::string> split_list(const std::string& s) {
 }
 
 void claim_folder(const std::string& path, bool force) {
-  require_input(!fs::exists(path) || force, path, ": is already there; choose another --out or say --force to replace its files");
+  require_input(!fs::exists(path) || force, path,
+                ": is already there; choose another --out or say --force to replace its files");
   std::error_code code;
   fs::create_directories(path, code);
   require_input(!code, path, ": cannot be made: ", code.message());
@@ -33,9 +34,12 @@ void write_results(const BenchmarkResults& r, const std::string& out, Work& work
   write_text(out + "/metrics.json", json);
   write_text(out + "/metrics.csv", metrics_csv(r));
   write_text(out + "/report.html", report_html(r));
-  if (common.json) std::printf("%s", json.c_str());
-  else std::printf("%s%s", r.simulated ? "SIMULATED DATA\n" : "", metrics_table(r).c_str());
-  say(common, text(out, "/report.html, metrics.json and metrics.csv are written (", static_cast<int>(r.seconds + .5), " s)"));
+  if (common.json)
+    std::printf("%s", json.c_str());
+  else
+    std::printf("%s%s", r.simulated ? "SIMULATED DATA\n" : "", metrics_table(r).c_str());
+  say(common,
+      text(out, "/report.html, metrics.json and metrics.csv are written (", static_cast<int>(r.seconds + .5), " s)"));
 }
 
 }  // namespace
@@ -44,7 +48,8 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
   struct Options {
     DataOptions data;
     TrainingOptions training;
-    std::string split, models = "no-change,mean,additive,additive-cells,ridge,backbone,diffusion,replicate", seeds = "1", out;
+    std::string split, models = "no-change,mean,additive,additive-cells,ridge,backbone,diffusion,replicate",
+                       seeds = "1", out;
     long long cells = 400;
     bool force = false;
   };
@@ -64,7 +69,8 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
     b.models = split_list(o->models);
     b.seeds.clear();
     for (const std::string& s : split_list(o->seeds)) {
-      require_input(s.size() < 19 && s.find_first_not_of("0123456789") == std::string::npos, "--seeds: '", s, "' is not a whole number");
+      require_input(s.size() < 19 && s.find_first_not_of("0123456789") == std::string::npos, "--seeds: '", s,
+                    "' is not a whole number");
       b.seeds.push_back(std::stoull(s));
     }
     b.cells = static_cast<std::size_t>(o->cells);
@@ -88,7 +94,8 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
   add_data_options(app, o->data, false);
   app.get_option("--data")->required(false);
   app.add_option("--real", o->data.path, "real cells (.h5ad)")->required();
-  app.add_option("--predicted", o->predicted, "generated cells of any tool (.h5ad), obs/condition names the conditions")->required();
+  app.add_option("--predicted", o->predicted, "generated cells of any tool (.h5ad), obs/condition names the conditions")
+      ->required();
   app.add_option("--predicted-expression", o->predicted_expression, "counts or log1p");
   app.add_option("--split", o->split, "split file: groups, and what was training");
   app.add_option("--out", o->out, "folder to write")->required();
@@ -130,15 +137,19 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
     BenchmarkResults r;
     r.models = {"predicted"};
     r.seeds = {common.seed};
-    r.data_path = real.path, r.data_sha256 = real.sha256, r.simulated = real.simulated, r.library_size_source = real.library_size_source;
+    r.data_path = real.path, r.data_sha256 = real.sha256, r.simulated = real.simulated,
+    r.library_size_source = real.library_size_source;
     for (const Fold::Entry& e : fold.test) {
       std::vector<std::size_t> cells;
       for (std::size_t i = 0; i < predicted.cells(); ++i) {
-        const bool same_context = e.context.empty() || predicted.contexts.size() == 1 || predicted.contexts[static_cast<std::size_t>(predicted.context[i])] == e.context;
-        if (predicted.labels[static_cast<std::size_t>(predicted.condition[i])] == e.label && same_context) cells.push_back(i);
+        const bool same_context = e.context.empty() || predicted.contexts.size() == 1 ||
+                                  predicted.contexts[static_cast<std::size_t>(predicted.context[i])] == e.context;
+        if (predicted.labels[static_cast<std::size_t>(predicted.condition[i])] == e.label && same_context)
+          cells.push_back(i);
       }
       if (cells.empty()) {
-        say(common, text(o->predicted, ": has no cells of ", e.label, e.context.empty() ? "" : " in " + e.context, "; left out"));
+        say(common, text(o->predicted, ": has no cells of ", e.label, e.context.empty() ? "" : " in " + e.context,
+                         "; left out"));
         continue;
       }
       require_input(cells.size() >= 2, o->predicted, ": has one cell of ", e.label, "; at least 2 are needed");

@@ -1,9 +1,9 @@
 // The program `perturbine`: results on stdout, talk on stderr; exit 0 done, 1 failure, 2 wrong usage or input, 130
 // interrupted.
+#include <toml++/toml.h>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <toml++/toml.h>
 
 #include "cli/command.h"
 
@@ -36,7 +36,8 @@ std::vector<std::string> from_config(const std::string& path, CLI::App& app) {
     throw InputError(text(path, ": is not valid TOML: ", e.description()));
   }
   std::vector<std::string> out, known;
-  for (const CLI::Option* o : app.get_options()) known.push_back(o->get_name().substr(o->get_name().starts_with("--") ? 2 : 0));
+  for (const CLI::Option* o : app.get_options())
+    known.push_back(o->get_name().substr(o->get_name().starts_with("--") ? 2 : 0));
   for (const auto& [key, value] : table) {
     const std::string name(key.str());
     if (app.get_option_no_throw("--" + name) == nullptr || name == "config") {
@@ -52,8 +53,10 @@ std::vector<std::string> from_config(const std::string& path, CLI::App& app) {
       } else if (v.is_integer() || v.is_floating_point()) {
         std::ostringstream n;
         n.precision(17);
-        if (v.is_integer()) n << *v.value<std::int64_t>();
-        else n << *v.value<double>();
+        if (v.is_integer())
+          n << *v.value<std::int64_t>();
+        else
+          n << *v.value<double>();
         out.push_back("--" + name + "=" + n.str());
       } else {
         throw InputError(text(path, ": the key '", name, "' must be text, a number, true or false"));
@@ -61,7 +64,8 @@ std::vector<std::string> from_config(const std::string& path, CLI::App& app) {
     };
     if (const toml::array* list = value.as_array())
       for (const auto& v : *list) add(v);
-    else add(value);
+    else
+      add(value);
   }
   return out;
 }

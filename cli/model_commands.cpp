@@ -33,11 +33,13 @@ void train(TrainOptions& o, const Common& common) {
   const std::string checkpoint = o.out + "/checkpoint.h5";
   std::error_code code;
   const bool there = fs::exists(o.out, code);
-  require_input(!there || o.resume || o.force, o.out, ": is already there; say --resume to go on with it or --force to replace it");
+  require_input(!there || o.resume || o.force, o.out,
+                ": is already there; say --resume to go on with it or --force to replace it");
   if (!there) claim_output(o.out, false);
   const Dataset data = read_dataset(o.data, sayer(common));
   const auto lists = read_split(o.split);
-  require_input(lists.size() == 1, o.split, ": has ", lists.size(), " folds; train takes a split with one (benchmark runs them all)");
+  require_input(lists.size() == 1, o.split, ": has ", lists.size(),
+                " folds; train takes a split with one (benchmark runs them all)");
   const Fold fold = apply_split(lists[0], data);
   const std::string split_hash = sha256_of_file(o.split);
   fs::create_directories(o.out, code);
@@ -50,7 +52,8 @@ void train(TrainOptions& o, const Common& common) {
     run = load_run(queue, checkpoint);
     require_input(run.data_sha256 == data.sha256, checkpoint, ": was trained on another data set than ", data.path);
     require_input(run.split_sha256 == split_hash, checkpoint, ": was trained on another split than ", o.split);
-    require_input(options_text(run.options) == options_text(o.training), checkpoint, ": was trained with another configuration; --resume needs the same options");
+    require_input(options_text(run.options) == options_text(o.training), checkpoint,
+                  ": was trained with another configuration; --resume needs the same options");
     say(common, text("going on from step ", run.step));
   } else {
     run.model = std::make_unique<Diffusion>();
@@ -58,19 +61,27 @@ void train(TrainOptions& o, const Common& common) {
   }
   Diffusion& model = *run.model;
   for (const std::string& line : model.report()) say(common, line);
-  const nlohmann::ordered_json manifest{{"version", "0.1.0"}, {"data_sha256", data.sha256}, {"split_sha256", split_hash}, {"seed", common.seed},
-                                        {"device", work.device_name()}, {"threads", queue.threads()}, {"math", common.math}};
+  const nlohmann::ordered_json manifest{
+      {"version", "0.1.0"},           {"data_sha256", data.sha256}, {"split_sha256", split_hash}, {"seed", common.seed},
+      {"device", work.device_name()}, {"threads", queue.threads()}, {"math", common.math}};
   write_text(o.out + "/manifest.json", manifest.dump(1) + "\n");
   write_text(o.out + "/config.toml", "model = \"diffusion\"\n" + options_text(o.training));
   std::ofstream log(o.out + "/log.jsonl", o.resume ? std::ios::app : std::ios::trunc);
   const bool terminal = isatty(STDERR_FILENO) != 0;
   bool stopped = false;
-  auto save = [&](std::size_t step) { save_run(queue, checkpoint, model, o.training, data.gene_names, data.sha256, split_hash, step); };
+  auto save = [&](std::size_t step) {
+    save_run(queue, checkpoint, model, o.training, data.gene_names, data.sha256, split_hash, step);
+  };
   model.resume(queue, [&](const TrainingProgress& p) {
-    log << nlohmann::ordered_json{{"step", p.step}, {"seconds", p.seconds}, {"loss", p.loss}, {"validation", nullptr}, {"learning_rate", p.rate}, {"cells_per_second", p.cells_per_second}}.dump() << "\n" << std::flush;
+    log << nlohmann::ordered_json{{"step", p.step},          {"seconds", p.seconds},
+                                  {"loss", p.loss},          {"validation", nullptr},
+                                  {"learning_rate", p.rate}, {"cells_per_second", p.cells_per_second}}
+               .dump()
+        << "\n"
+        << std::flush;
     if (terminal && !common.quiet)
-      std::fprintf(stderr, "\rstep %zu of %zu, loss %.4f, %.0f cells/s, %.0f s left ", p.step, p.steps, p.loss, p.cells_per_second,
-                   p.seconds / static_cast<double>(p.step) * static_cast<double>(p.steps - p.step));
+      std::fprintf(stderr, "\rstep %zu of %zu, loss %.4f, %.0f cells/s, %.0f s left ", p.step, p.steps, p.loss,
+                   p.cells_per_second, p.seconds / static_cast<double>(p.step) * static_cast<double>(p.steps - p.step));
     if (interrupted.load()) {
       save(p.step);
       stopped = true;
@@ -85,7 +96,8 @@ void train(TrainOptions& o, const Common& common) {
     throw Interrupted{};
   }
   save(o.training.steps);
-  say(common, text("parameters ", model.parameters().count(), ", peak step memory ", model.peak_memory() >> 10, " KiB"));
+  say(common,
+      text("parameters ", model.parameters().count(), ", peak step memory ", model.peak_memory() >> 10, " KiB"));
   std::printf("%s\n", o.out.c_str());
 }
 
@@ -111,7 +123,8 @@ void predict(const PredictOptions& o, const Common& common) {
     if (std::find(known.begin(), known.end(), p.name) != known.end()) continue;
     std::string near;
     for (const std::string& n : near_spellings(p.name, known)) near += (near.empty() ? "" : ", ") + n;
-    throw InputError(text("perturbation '", p.name, "' was not in training", near.empty() ? "" : "; near spellings: " + near));
+    throw InputError(
+        text("perturbation '", p.name, "' was not in training", near.empty() ? "" : "; near spellings: " + near));
   }
   if (!o.cell_type.empty()) {
     const auto found = std::find(data.contexts.begin(), data.contexts.end(), o.cell_type);
@@ -122,7 +135,8 @@ void predict(const PredictOptions& o, const Common& common) {
     }
     q.context = static_cast<std::size_t>(found - data.contexts.begin());
   } else {
-    require_input(data.contexts.size() == 1, "the run knows ", data.contexts.size(), " cell types; name one by --cell-type");
+    require_input(data.contexts.size() == 1, "the run knows ", data.contexts.size(),
+                  " cell types; name one by --cell-type");
   }
   const GeneratedCells cells = run.model->sample(work.queue(), q, static_cast<std::size_t>(o.cells), common.seed);
   const std::vector<double> mean = run.model->predict_mean(q);
@@ -140,10 +154,14 @@ void predict(const PredictOptions& o, const Common& common) {
   }
   out.matrix.rows = cells.count;
   out.text_columns = {{"condition", std::vector<std::string>(cells.count, canonical_label(q.condition))}};
-  if (!data.contexts[q.context].empty()) out.text_columns.emplace_back("cell_type", std::vector<std::string>(cells.count, data.contexts[q.context]));
+  if (!data.contexts[q.context].empty())
+    out.text_columns.emplace_back("cell_type", std::vector<std::string>(cells.count, data.contexts[q.context]));
   out.number_columns = {{"library_size", cells.library_size}};
-  out.notes = {{"model", "diffusion"}, {"predicted_mean_labels", canonical_label(q.condition) + (data.contexts[q.context].empty() ? "" : "|" + data.contexts[q.context])}};
-  out.arrays.emplace_back("predicted_mean", std::vector<std::size_t>{1, mean.size()}, std::vector<float>(mean.begin(), mean.end()));
+  out.notes = {{"model", "diffusion"},
+               {"predicted_mean_labels", canonical_label(q.condition) +
+                                             (data.contexts[q.context].empty() ? "" : "|" + data.contexts[q.context])}};
+  out.arrays.emplace_back("predicted_mean", std::vector<std::size_t>{1, mean.size()},
+                          std::vector<float>(mean.begin(), mean.end()));
   write_h5ad(o.out, out);
   say(common, text("wrote ", cells.count, " cells of ", canonical_label(q.condition), " as counts"));
   std::printf("%s\n", o.out.c_str());

@@ -6,7 +6,8 @@
 
 namespace perturbine {
 
-Parameter Parameters::add(std::string name, std::size_t rows, std::size_t columns, Initial initial, ParameterSettings settings) {
+Parameter Parameters::add(std::string name, std::size_t rows, std::size_t columns, Initial initial,
+                          ParameterSettings settings) {
   require(value_.size() == 0, "parameter ", name, ": all parameters are declared before allocate()");
   for (const Segment& s : segments_) require(s.name != name, "parameter ", name, ": the name is taken");
   segments_.push_back({std::move(name), size_, rows, columns, initial, settings});
@@ -65,8 +66,9 @@ void Optimiser::prepare(Queue& queue, std::size_t number, float rate) {
   const double n = static_cast<double>(number);
   // The average warms up: early steps count fully (decay (1 + n) / (10 + n) until the wanted one is reached).
   const double average = std::min(static_cast<double>(settings_.average_decay), (1 + n) / (10 + n));
-  step_.set(queue, {rate, static_cast<float>(1 - std::pow(static_cast<double>(settings_.beta1), n)),
-                    static_cast<float>(1 - std::pow(static_cast<double>(settings_.beta2), n)), static_cast<float>(average)});
+  step_.set(queue,
+            {rate, static_cast<float>(1 - std::pow(static_cast<double>(settings_.beta1), n)),
+             static_cast<float>(1 - std::pow(static_cast<double>(settings_.beta2), n)), static_cast<float>(average)});
 }
 
 void Optimiser::apply(Queue& queue) {
@@ -78,10 +80,23 @@ void Optimiser::apply(Queue& queue) {
     last_active_ = active;
   }
   queue.run(GlobalNorm<float>{parameters_.gradients().view(), begin_.view(), active_.view(), norm_.view()});
-  queue.run(AdamW<float>{parameters_.values().view(), parameters_.first_moment().view(), parameters_.second_moment().view(),
-                         parameters_.average().view(), parameters_.gradients().view(), {}, begin_.view(), active_.view(),
-                         rate_.view(), decay_.view(), penalty_.view(), step_.view(), norm_.view(), settings_.beta1,
-                         settings_.beta2, settings_.epsilon, settings_.clip});
+  queue.run(AdamW<float>{parameters_.values().view(),
+                         parameters_.first_moment().view(),
+                         parameters_.second_moment().view(),
+                         parameters_.average().view(),
+                         parameters_.gradients().view(),
+                         {},
+                         begin_.view(),
+                         active_.view(),
+                         rate_.view(),
+                         decay_.view(),
+                         penalty_.view(),
+                         step_.view(),
+                         norm_.view(),
+                         settings_.beta1,
+                         settings_.beta2,
+                         settings_.epsilon,
+                         settings_.clip});
 }
 
 }  // namespace perturbine

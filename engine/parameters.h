@@ -12,9 +12,9 @@ namespace perturbine {
 enum class Initial { zero, one, uniform_fan_in };
 
 struct ParameterSettings {
-  float rate = 1;      // factor on the learning rate
-  float decay = 1;     // factor on the weight decay
-  float penalty = 0;   // coefficient of (value^2 / 2) in the loss
+  float rate = 1;     // factor on the learning rate
+  float decay = 1;    // factor on the weight decay
+  float penalty = 0;  // coefficient of (value^2 / 2) in the loss
   bool frozen = false;
 };
 
@@ -34,7 +34,8 @@ class Parameters {
   };
 
   /// Declares a parameter; all are declared before allocate().
-  Parameter add(std::string name, std::size_t rows, std::size_t columns, Initial initial, ParameterSettings settings = {});
+  Parameter add(std::string name, std::size_t rows, std::size_t columns, Initial initial,
+                ParameterSettings settings = {});
   /// Allocates the flat buffers on the queue's device and fills them: uniform in +-1/sqrt(columns) for uniform_fan_in
   /// (He et al.'s fan-in rule as torch.nn.Linear uses it), from (seed, parameter's position).
   void allocate(Queue& queue, std::uint64_t seed);

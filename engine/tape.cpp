@@ -28,7 +28,8 @@ Var Tape::make(std::size_t rows, std::size_t columns) {
 
 Var Tape::slice(Var whole, std::size_t first, std::size_t count) {
   const MatrixView<float> value = nodes_[whole.index].value;
-  require(first + count <= value.columns, "tape: columns ", first, " ... ", first + count, " of a matrix with ", value.columns);
+  require(first + count <= value.columns, "tape: columns ", first, " ... ", first + count, " of a matrix with ",
+          value.columns);
   Node node;
   node.value = value.column_slice(first, count);
   node.parent = static_cast<std::ptrdiff_t>(whole.index);
@@ -40,7 +41,8 @@ Var Tape::slice(Var whole, std::size_t first, std::size_t count) {
 
 MatrixView<float> Tape::gradient(Var v) const {
   const Node& n = nodes_[v.index];
-  require(n.written, "tape: backward reached a matrix of ", n.value.rows, " x ", n.value.columns, " that no gradient was written for");
+  require(n.written, "tape: backward reached a matrix of ", n.value.rows, " x ", n.value.columns,
+          " that no gradient was written for");
   require(n.covered == 0 || n.covered == n.value.columns, "tape: only ", n.covered, " of ", n.value.columns,
           " columns of a sliced matrix received a gradient");
   return n.gradient;
@@ -75,8 +77,10 @@ void Tape::pass_gradient(Var from, Var v) {
     return;
   }
   const Target to = gradient_target(v);
-  if (to.accumulate) queue().run(Combine<float>{to.view, g, to.view, 1, 1});
-  else queue().run(Combine<float>{g, {}, to.view, 1, 0});
+  if (to.accumulate)
+    queue().run(Combine<float>{to.view, g, to.view, 1, 1});
+  else
+    queue().run(Combine<float>{g, {}, to.view, 1, 0});
 }
 
 Tape::Target Tape::gradient_target(Parameter p) {

@@ -1,5 +1,6 @@
-// Reverse-mode differentiation, define-by-run. A Var operation runs forward at once and pushes a record; backward() walks
-// the records from the last to the first. The first gradient written to a Var stores, later ones add: no zero-fill.
+// Reverse-mode differentiation, define-by-run. A Var operation runs forward at once and pushes a record; backward()
+// walks the records from the last to the first. The first gradient written to a Var stores, later ones add: no
+// zero-fill.
 //
 // Forward, backward and what is saved of an operation stand side by side in one file of engine/ops/.
 #pragma once
@@ -30,8 +31,8 @@ class Tape {
   Var constant(MatrixView<const float> value);
   /// A new Var over freshly allocated memory.
   Var make(std::size_t rows, std::size_t columns);
-  /// Columns first ... first + count - 1 of `whole`. Its gradient is the same slice of the whole's gradient; every column
-  /// of the whole must be covered by slices.
+  /// Columns first ... first + count - 1 of `whole`. Its gradient is the same slice of the whole's gradient; every
+  /// column of the whole must be covered by slices.
   Var slice(Var whole, std::size_t first, std::size_t count);
 
   MatrixView<float> value(Var v) const { return nodes_[v.index].value; }
@@ -64,7 +65,7 @@ class Tape {
   struct Node {
     MatrixView<float> value, gradient;
     bool needs_gradient = true, written = false;
-    std::ptrdiff_t parent = -1;      // of a slice
+    std::ptrdiff_t parent = -1;  // of a slice
     std::size_t first = 0, covered = 0;
   };
   struct AnyRecord {

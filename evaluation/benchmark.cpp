@@ -59,18 +59,22 @@ HeldOut held_out(const Dataset& data, const Fold& fold, const Fold::Entry& entry
   t.real_cells = cells.size();
   std::vector<std::size_t> controls;
   for (std::size_t i = 0; i < data.cells(); ++i)
-    if (data.condition[i] == 0 && data.contexts[static_cast<std::size_t>(data.context[i])] == entry.context) controls.push_back(i);
-  require_input(controls.size() >= 2, "context '", entry.context, "' has ", controls.size(), " control cells; at least 2 are needed to judge changes against");
+    if (data.condition[i] == 0 && data.contexts[static_cast<std::size_t>(data.context[i])] == entry.context)
+      controls.push_back(i);
+  require_input(controls.size() >= 2, "context '", entry.context, "' has ", controls.size(),
+                " control cells; at least 2 are needed to judge changes against");
   t.control = data.expression(controls);
   t.control_cells = controls.size();
   const TrainingData train = training_data(data, fold);
   const EffectTable effects(train);
   std::vector<double> control_mean(t.genes, 0);
   for (std::size_t i = 0; i < t.control_cells; ++i)
-    for (std::size_t g = 0; g < t.genes; ++g) control_mean[g] += static_cast<double>(t.control[i * t.genes + g]) / static_cast<double>(t.control_cells);
+    for (std::size_t g = 0; g < t.genes; ++g)
+      control_mean[g] += static_cast<double>(t.control[i * t.genes + g]) / static_cast<double>(t.control_cells);
   t.training_mean = control_mean;
   for (const auto& r : effects.rows())
-    for (std::size_t g = 0; g < t.genes; ++g) t.training_mean[g] += r.delta[g] / static_cast<double>(effects.rows().size());
+    for (std::size_t g = 0; g < t.genes; ++g)
+      t.training_mean[g] += r.delta[g] / static_cast<double>(effects.rows().size());
   const Condition& c = data.conditions[data.condition_index(entry.label)];
   if (c.parts.size() == 2 && stratum_of(c, effects).seen == 2)
     t.additive_delta = FittedMean(effects, {MeanRule::Kind::additive, 0, 0}).delta(c);
@@ -95,7 +99,8 @@ Interval bootstrap(const std::vector<std::pair<std::string, double>>& values, st
   for (std::uint64_t b = 0; b < 1000; ++b) {
     double s = 0, n = 0;
     for (std::size_t i = 0; i < groups.size(); ++i) {
-      const auto& g = groups[static_cast<std::size_t>((std::uint64_t{philox(seed, b, i).word[0]} * groups.size()) >> 32)];
+      const auto& g =
+          groups[static_cast<std::size_t>((std::uint64_t{philox(seed, b, i).word[0]} * groups.size()) >> 32)];
       s += g.first, n += g.second;
     }
     means.push_back(s / n);
@@ -119,7 +124,8 @@ void summarise(BenchmarkResults& r) {
     if (!row.group.empty()) table[{row.model, row.group, row.value.metric}].push_back(&row);
   }
   const std::vector<const ResultRow*> none;
-  auto rows_of = [&](const std::string& model, const std::string& group, const std::string& metric) -> const std::vector<const ResultRow*>& {
+  auto rows_of = [&](const std::string& model, const std::string& group,
+                     const std::string& metric) -> const std::vector<const ResultRow*>& {
     const auto found = table.find({model, group, metric});
     return found == table.end() ? none : found->second;
   };
@@ -145,8 +151,8 @@ void summarise(BenchmarkResults& r) {
       }
 }
 
-BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vector<SplitLists>& split, const BenchmarkOptions& o,
-                               const std::function<void(const std::string&)>& say) {
+BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vector<SplitLists>& split,
+                               const BenchmarkOptions& o, const std::function<void(const std::string&)>& say) {
   const auto start = std::chrono::steady_clock::now();
   for (const std::string& m : o.models)
     if (m != "replicate") make_model(m);  // an unknown name is refused before anything runs
@@ -155,19 +161,23 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
   BenchmarkResults r;
   r.models = o.models;
   r.seeds = o.seeds;
-  r.data_path = data.path, r.data_sha256 = data.sha256, r.simulated = data.simulated, r.library_size_source = data.library_size_source;
+  r.data_path = data.path, r.data_sha256 = data.sha256, r.simulated = data.simulated,
+  r.library_size_source = data.library_size_source;
   const EvaluationSpace space = evaluation_space(data);
   std::vector<Fold> folds;
   for (const SplitLists& lists : split) {
     folds.push_back(apply_split(lists, data));
-    require_input(!folds.back().test.empty(), "split", lists.name.empty() ? "" : " " + lists.name, ": has no test entry");
+    require_input(!folds.back().test.empty(), "split", lists.name.empty() ? "" : " " + lists.name,
+                  ": has no test entry");
   }
   for (const Fold& fold : folds) {
     const TrainingData train = training_data(data, fold);
     std::vector<HeldOut> truths;
     for (const Fold::Entry& e : fold.test) truths.push_back(held_out(data, fold, e));
-    auto record = [&](const std::string& model, std::uint64_t seed, const Fold::Entry& e, std::vector<MetricValue> values) {
-      for (MetricValue& v : values) r.rows.push_back({model, seed, fold.name, e.group, e.label, e.context, std::move(v)});
+    auto record = [&](const std::string& model, std::uint64_t seed, const Fold::Entry& e,
+                      std::vector<MetricValue> values) {
+      for (MetricValue& v : values)
+        r.rows.push_back({model, seed, fold.name, e.group, e.label, e.context, std::move(v)});
     };
     for (const std::string& name : o.models) {
       for (const std::uint64_t seed : o.seeds) {
@@ -184,13 +194,15 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
             half.real_cells = 0;
             for (std::size_t i = 0; i < order.size(); ++i) {
               auto& to = i < order.size() / 2 ? p.cells : half.real;
-              to.insert(to.end(), t.real.begin() + static_cast<std::ptrdiff_t>(order[i] * t.genes), t.real.begin() + static_cast<std::ptrdiff_t>((order[i] + 1) * t.genes));
+              to.insert(to.end(), t.real.begin() + static_cast<std::ptrdiff_t>(order[i] * t.genes),
+                        t.real.begin() + static_cast<std::ptrdiff_t>((order[i] + 1) * t.genes));
             }
             p.count = order.size() / 2, half.real_cells = order.size() - p.count;
             if (p.count < 2) continue;
             p.mean.assign(t.genes, 0);
             for (std::size_t i = 0; i < p.count; ++i)
-              for (std::size_t g = 0; g < t.genes; ++g) p.mean[g] += static_cast<double>(p.cells[i * t.genes + g]) / static_cast<double>(p.count);
+              for (std::size_t g = 0; g < t.genes; ++g)
+                p.mean[g] += static_cast<double>(p.cells[i * t.genes + g]) / static_cast<double>(p.count);
             record(name, seed, fold.test[k], evaluate_condition(queue, space, half, p));
           }
           continue;
@@ -201,7 +213,8 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
         model->fit(queue, train, training, {});
         for (std::size_t k = 0; k < truths.size(); ++k) {
           const Fold::Entry& e = fold.test[k];
-          const auto context = static_cast<std::size_t>(std::find(data.contexts.begin(), data.contexts.end(), e.context) - data.contexts.begin());
+          const auto context = static_cast<std::size_t>(
+              std::find(data.contexts.begin(), data.contexts.end(), e.context) - data.contexts.begin());
           const Query query{data.conditions[data.condition_index(e.label)], context};
           Prediction p;
           p.mean = model->predict_mean(query);

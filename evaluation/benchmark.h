@@ -32,7 +32,7 @@ struct PairedRow {
 struct BenchmarkResults {
   std::vector<ResultRow> rows;
   std::vector<SummaryRow> summary;
-  std::vector<PairedRow> paired;          // against backbone, where it is among the models
+  std::vector<PairedRow> paired;  // against backbone, where it is among the models
   std::vector<std::string> models, groups;
   std::vector<std::uint64_t> seeds;
   double seconds = 0;
@@ -48,8 +48,8 @@ struct BenchmarkOptions {
 };
 
 /// `replicate` may stand among the models: half of the held-out cells predicts the other half, ten times.
-BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vector<SplitLists>& split, const BenchmarkOptions& options,
-                               const std::function<void(const std::string&)>& say);
+BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vector<SplitLists>& split,
+                               const BenchmarkOptions& options, const std::function<void(const std::string&)>& say);
 
 /// Fills groups, summary and paired from rows.
 void summarise(BenchmarkResults& results);

@@ -44,7 +44,8 @@ struct Moments {
 };
 Moments moments(Cpu& cpu, const std::vector<float>& cells, std::size_t count, std::size_t genes) {
   std::vector<float> mean(genes), variance(genes);
-  execute(cpu, ColumnMoments<float>{matrix(cells.data(), count, genes), {mean.data(), genes}, {variance.data(), genes}});
+  execute(cpu,
+          ColumnMoments<float>{matrix(cells.data(), count, genes), {mean.data(), genes}, {variance.data(), genes}});
   return {{mean.begin(), mean.end()}, {variance.begin(), variance.end()}};
 }
 
@@ -97,10 +98,25 @@ double rbf_mmd(Queue& queue, MatrixView<const float> x, MatrixView<const float> 
 }
 
 const std::vector<std::string>& metric_names() {
-  static const std::vector<std::string> names{
-      "mse", "mse_top20", "mse_cells", "l2", "pearson_delta", "pearson_delta_top20", "pearson_delta_centroid", "cosine_logfc",
-      "interaction_correlation", "interaction_partial", "energy_distance", "rbf_mmd", "wasserstein1", "variance_ratio",
-      "zero_fraction_error", "crps", "coverage_90", "coverage_90_de20", "interval_width"};
+  static const std::vector<std::string> names{"mse",
+                                              "mse_top20",
+                                              "mse_cells",
+                                              "l2",
+                                              "pearson_delta",
+                                              "pearson_delta_top20",
+                                              "pearson_delta_centroid",
+                                              "cosine_logfc",
+                                              "interaction_correlation",
+                                              "interaction_partial",
+                                              "energy_distance",
+                                              "rbf_mmd",
+                                              "wasserstein1",
+                                              "variance_ratio",
+                                              "zero_fraction_error",
+                                              "crps",
+                                              "coverage_90",
+                                              "coverage_90_de20",
+                                              "interval_width"};
   return names;
 }
 
@@ -110,7 +126,8 @@ int metric_direction(const std::string& m) {
   return -1;
 }
 
-std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace& space, const HeldOut& t, const Prediction& p) {
+std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace& space, const HeldOut& t,
+                                            const Prediction& p) {
   const std::size_t G = t.genes;
   Cpu& cpu = queue.cpu();
   const Moments real = moments(cpu, t.real, t.real_cells, G), control = moments(cpu, t.control, t.control_cells, G);
@@ -130,12 +147,15 @@ std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace&
 
   std::vector<MetricValue> out;
   auto add = [&](const char* name, double v) { out.push_back({name, v, "ok"}); };
-  auto add_correlation = [&](const char* name, const std::optional<double>& v) { out.push_back({name, v.value_or(0), v ? "ok" : "undefined"}); };
+  auto add_correlation = [&](const char* name, const std::optional<double>& v) {
+    out.push_back({name, v.value_or(0), v ? "ok" : "undefined"});
+  };
   auto skip = [&](const char* name) { out.push_back({name, std::nan(""), "not-applicable"}); };
 
   double squares = 0, top_squares = 0;
   for (std::size_t g = 0; g < G; ++g) squares += std::pow(p.mean[g] - real.mean[g], 2);
-  for (const std::size_t g : top) top_squares += std::pow(p.mean[g] - real.mean[g], 2) / static_cast<double>(top.size());
+  for (const std::size_t g : top)
+    top_squares += std::pow(p.mean[g] - real.mean[g], 2) / static_cast<double>(top.size());
   add("mse", squares / static_cast<double>(G));
   add("mse_top20", top_squares);
   if (p.count > 0) {
@@ -149,33 +169,38 @@ std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace&
   add("l2", std::sqrt(squares));
   add_correlation("pearson_delta", correlation(predicted, truth));
   add_correlation("pearson_delta_top20", correlation(pick(predicted, top), pick(truth, top)));
-  add_correlation("pearson_delta_centroid", correlation(minus(p.mean, t.training_mean), minus(real.mean, t.training_mean)));
+  add_correlation("pearson_delta_centroid",
+                  correlation(minus(p.mean, t.training_mean), minus(real.mean, t.training_mean)));
   {
     double ab = 0, aa = 0, bb = 0;
     for (std::size_t g = 0; g < G; ++g) {
-      auto logfc = [&](double m) { return std::log2((std::expm1(std::max(0.0, m)) + .1) / (std::expm1(std::max(0.0, control.mean[g])) + .1)); };
+      auto logfc = [&](double m) {
+        return std::log2((std::expm1(std::max(0.0, m)) + .1) / (std::expm1(std::max(0.0, control.mean[g])) + .1));
+      };
       const double a = logfc(p.mean[g]), b = logfc(real.mean[g]);
       ab += a * b, aa += a * a, bb += b * b;
     }
     add_correlation("cosine_logfc", aa > 1e-9 && bb > 1e-9 ? std::optional(ab / std::sqrt(aa * bb)) : std::nullopt);
   }
   if (t.additive_delta) {
-    add_correlation("interaction_correlation", correlation(minus(predicted, *t.additive_delta), minus(truth, *t.additive_delta)));
+    add_correlation("interaction_correlation",
+                    correlation(minus(predicted, *t.additive_delta), minus(truth, *t.additive_delta)));
     add_correlation("interaction_partial", partial_correlation(predicted, truth, *t.additive_delta));
   } else {
     skip("interaction_correlation");
     skip("interaction_partial");
   }
   if (p.count < 2) {
-    for (const char* name : {"energy_distance", "rbf_mmd", "wasserstein1", "variance_ratio", "zero_fraction_error", "crps", "coverage_90",
-                             "coverage_90_de20", "interval_width"})
+    for (const char* name : {"energy_distance", "rbf_mmd", "wasserstein1", "variance_ratio", "zero_fraction_error",
+                             "crps", "coverage_90", "coverage_90_de20", "interval_width"})
       skip(name);
     return out;
   }
 
   // At most 400 cells on each side.
   const std::size_t n = std::min<std::size_t>(400, t.real_cells), m = std::min<std::size_t>(400, p.count);
-  const std::vector<float> zr = project(space.components, t.real.data(), n), zp = project(space.components, p.cells.data(), m);
+  const std::vector<float> zr = project(space.components, t.real.data(), n),
+                           zp = project(space.components, p.cells.data(), m);
   const std::size_t K = space.components.components.rows;
   const MatrixView<const float> vr = matrix(zr.data(), n, K), vp = matrix(zp.data(), m, K);
   add("energy_distance", energy_distance(queue, vp, vr));
@@ -185,7 +210,10 @@ std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace&
   std::vector<float> sorted_p(G * m), sorted_r(G * n), wasserstein(G), crps(G);
   execute(cpu, SortColumns<float>{matrix(p.cells.data(), m, G), matrix(sorted_p.data(), G, m)});
   execute(cpu, SortColumns<float>{matrix(t.real.data(), n, G), matrix(sorted_r.data(), G, n)});
-  execute(cpu, CompareSorted<float>{matrix<const float>(sorted_p.data(), G, m), matrix<const float>(sorted_r.data(), G, n), {wasserstein.data(), G}, {crps.data(), G}});
+  execute(cpu, CompareSorted<float>{matrix<const float>(sorted_p.data(), G, m),
+                                    matrix<const float>(sorted_r.data(), G, n),
+                                    {wasserstein.data(), G},
+                                    {crps.data(), G}});
   auto average = [&](const std::vector<float>& v) {
     double s = 0;
     for (const float x : v) s += static_cast<double>(x) / static_cast<double>(v.size());
@@ -193,7 +221,8 @@ std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace&
   };
   add("wasserstein1", average(wasserstein));
   const Moments cells = moments(cpu, p.cells, p.count, G);
-  add("variance_ratio", std::accumulate(cells.variance.begin(), cells.variance.end(), 0.0) / std::max(1e-12, std::accumulate(real.variance.begin(), real.variance.end(), 0.0)));
+  add("variance_ratio", std::accumulate(cells.variance.begin(), cells.variance.end(), 0.0) /
+                            std::max(1e-12, std::accumulate(real.variance.begin(), real.variance.end(), 0.0)));
   double zero_error = 0, covered = 0, counted = 0, covered_top = 0, counted_top = 0, width = 0, wide = 0;
   for (std::size_t g = 0; g < G; ++g) {
     const float *sp = sorted_p.data() + g * m, *sr = sorted_r.data() + g * n;
@@ -204,7 +233,8 @@ std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace&
     if (!is_top && !expressed) continue;
     // Randomised PIT: uniform between F(y-) and F(y) of the generated sample.
     for (std::size_t i = 0; i < n; ++i) {
-      const double below = static_cast<double>(std::lower_bound(sp, sp + m, sr[i]) - sp), upto = static_cast<double>(std::upper_bound(sp, sp + m, sr[i]) - sp);
+      const double below = static_cast<double>(std::lower_bound(sp, sp + m, sr[i]) - sp),
+                   upto = static_cast<double>(std::upper_bound(sp, sp + m, sr[i]) - sp);
       const double u = static_cast<double>(uniform(philox(0x917, g, i).word[0]));
       // One place more than cells: a value beyond them all is not certain to lie outside.
       const double pit = (below + u * (upto - below + 1)) / static_cast<double>(m + 1);
@@ -213,18 +243,26 @@ std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace&
       if (is_top) covered_top += inside, counted_top += 1;
     }
     if (expressed) {
-      const auto at = [&](double q) { return static_cast<double>(sp[static_cast<std::size_t>(q * static_cast<double>(m - 1))]); };
+      const auto at = [&](double q) {
+        return static_cast<double>(sp[static_cast<std::size_t>(q * static_cast<double>(m - 1))]);
+      };
       width += at(.95) - at(.05), wide += 1;
     }
   }
   add("zero_fraction_error", zero_error);
   add("crps", average(crps));
-  if (counted > 0) add("coverage_90", covered / counted);
-  else skip("coverage_90");
-  if (counted_top > 0) add("coverage_90_de20", covered_top / counted_top);
-  else skip("coverage_90_de20");
-  if (wide > 0) add("interval_width", width / wide);
-  else skip("interval_width");
+  if (counted > 0)
+    add("coverage_90", covered / counted);
+  else
+    skip("coverage_90");
+  if (counted_top > 0)
+    add("coverage_90_de20", covered_top / counted_top);
+  else
+    skip("coverage_90_de20");
+  if (wide > 0)
+    add("interval_width", width / wide);
+  else
+    skip("interval_width");
   return out;
 }
 

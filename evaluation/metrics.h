@@ -19,26 +19,27 @@ struct MetricValue {
 /// What all metrics of one data set share; computed once.
 struct EvaluationSpace {
   std::vector<std::string> gene_names;
-  PrincipalComponents components;                        // 50, of all real log1p cells
+  PrincipalComponents components;  // 50, of all real log1p cells
 };
 
 /// One held-out condition in one context.
 struct HeldOut {
-  std::vector<float> real;                // [cells, genes] log1p
-  std::vector<float> control;             // [cells, genes], of the same context
+  std::vector<float> real;     // [cells, genes] log1p
+  std::vector<float> control;  // [cells, genes], of the same context
   std::size_t real_cells = 0, control_cells = 0, genes = 0;
-  std::vector<double> training_mean;      // mean over training perturbed conditions' means (centroid reference)
+  std::vector<double> training_mean;  // mean over training perturbed conditions' means (centroid reference)
   std::optional<std::vector<double>> additive_delta;  // of doubles with both parts seen alone
 };
 
 struct Prediction {
-  std::vector<double> mean;          // [genes]
-  std::vector<float> cells;          // [count, genes] log1p, or empty: a model of means
+  std::vector<double> mean;  // [genes]
+  std::vector<float> cells;  // [count, genes] log1p, or empty: a model of means
   std::size_t count = 0;
 };
 
 /// Every metric of one held-out condition, in the order of metric_names().
-std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace& space, const HeldOut& truth, const Prediction& prediction);
+std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace& space, const HeldOut& truth,
+                                            const Prediction& prediction);
 const std::vector<std::string>& metric_names();
 /// +1: larger is better, -1: smaller is better, 0: a target value (variance_ratio 1, coverage .9).
 int metric_direction(const std::string& metric);

@@ -9,12 +9,26 @@
 namespace perturbine {
 
 std::string options_text(const TrainingOptions& o) {
-  const nlohmann::ordered_json j{{"steps", o.steps}, {"batch-size", o.batch_size}, {"hidden", o.hidden}, {"blocks", o.blocks}, {"latent", o.latent},
-                                 {"rate", o.rate}, {"decay", o.decay}, {"penalty", o.penalty}, {"dropout", o.dropout}, {"average-decay", o.average_decay},
-                                 {"drop-perturbation", o.drop_perturbation}, {"drop-context", o.drop_context}, {"target", o.target},
-                                 {"schedule", o.schedule}, {"sampler", o.sampler}, {"sampler-steps", o.sampler_steps},
-                                 {"guidance-perturbation", o.guidance_perturbation}, {"guidance-context", o.guidance_context},
-                                 {"technical-shrinkage", o.technical_shrinkage}, {"seed", o.seed}};
+  const nlohmann::ordered_json j{{"steps", o.steps},
+                                 {"batch-size", o.batch_size},
+                                 {"hidden", o.hidden},
+                                 {"blocks", o.blocks},
+                                 {"latent", o.latent},
+                                 {"rate", o.rate},
+                                 {"decay", o.decay},
+                                 {"penalty", o.penalty},
+                                 {"dropout", o.dropout},
+                                 {"average-decay", o.average_decay},
+                                 {"drop-perturbation", o.drop_perturbation},
+                                 {"drop-context", o.drop_context},
+                                 {"target", o.target},
+                                 {"schedule", o.schedule},
+                                 {"sampler", o.sampler},
+                                 {"sampler-steps", o.sampler_steps},
+                                 {"guidance-perturbation", o.guidance_perturbation},
+                                 {"guidance-context", o.guidance_context},
+                                 {"technical-shrinkage", o.technical_shrinkage},
+                                 {"seed", o.seed}};
   std::string s;
   for (const auto& [key, value] : j.items()) s += key + " = " + value.dump() + "\n";
   return s;
@@ -24,22 +38,33 @@ TrainingOptions options_from_text(const std::string& text_form) {
   nlohmann::json j;
   std::istringstream in(text_form);
   for (std::string line; std::getline(in, line);)
-    if (const auto eq = line.find(" = "); eq != std::string::npos) j[line.substr(0, eq)] = nlohmann::json::parse(line.substr(eq + 3));
+    if (const auto eq = line.find(" = "); eq != std::string::npos)
+      j[line.substr(0, eq)] = nlohmann::json::parse(line.substr(eq + 3));
   TrainingOptions o;
-  o.steps = j.at("steps"), o.batch_size = j.at("batch-size"), o.hidden = j.at("hidden"), o.blocks = j.at("blocks"), o.latent = j.at("latent");
-  o.rate = j.at("rate"), o.decay = j.at("decay"), o.penalty = j.at("penalty"), o.dropout = j.at("dropout"), o.average_decay = j.at("average-decay");
-  o.drop_perturbation = j.at("drop-perturbation"), o.drop_context = j.at("drop-context"), o.target = j.at("target"), o.schedule = j.at("schedule");
-  o.sampler = j.at("sampler"), o.sampler_steps = j.at("sampler-steps"), o.guidance_perturbation = j.at("guidance-perturbation");
-  o.guidance_context = j.at("guidance-context"), o.technical_shrinkage = j.at("technical-shrinkage"), o.seed = j.at("seed");
+  o.steps = j.at("steps"), o.batch_size = j.at("batch-size"), o.hidden = j.at("hidden"), o.blocks = j.at("blocks"),
+  o.latent = j.at("latent");
+  o.rate = j.at("rate"), o.decay = j.at("decay"), o.penalty = j.at("penalty"), o.dropout = j.at("dropout"),
+  o.average_decay = j.at("average-decay");
+  o.drop_perturbation = j.at("drop-perturbation"), o.drop_context = j.at("drop-context"), o.target = j.at("target"),
+  o.schedule = j.at("schedule");
+  o.sampler = j.at("sampler"), o.sampler_steps = j.at("sampler-steps"),
+  o.guidance_perturbation = j.at("guidance-perturbation");
+  o.guidance_context = j.at("guidance-context"), o.technical_shrinkage = j.at("technical-shrinkage"),
+  o.seed = j.at("seed");
   return o;
 }
 
-void save_run(Queue& queue, const std::string& path, const Diffusion& model, const TrainingOptions& options, const std::vector<std::string>& gene_names,
-              const std::string& data_sha256, const std::string& split_sha256, std::size_t step) {
+void save_run(Queue& queue, const std::string& path, const Diffusion& model, const TrainingOptions& options,
+              const std::vector<std::string>& gene_names, const std::string& data_sha256,
+              const std::string& split_sha256, std::size_t step) {
   const TrainingData& d = model.backbone().data();
   const Diffusion::State s = model.state(queue);
   CheckpointContents c;
-  c.texts = {{"model", "diffusion"}, {"options", options_text(options)}, {"data_sha256", data_sha256}, {"split_sha256", split_sha256}, {"version", "0.1.0"}};
+  c.texts = {{"model", "diffusion"},
+             {"options", options_text(options)},
+             {"data_sha256", data_sha256},
+             {"split_sha256", split_sha256},
+             {"version", "0.1.0"}};
   c.lists["genes"] = gene_names;
   c.lists["contexts"] = d.contexts;
   for (const Condition& k : d.conditions) c.lists["conditions"].push_back(canonical_label(k));
@@ -48,7 +73,8 @@ void save_run(Queue& queue, const std::string& path, const Diffusion& model, con
   c.integers["step"] = {static_cast<std::int64_t>(step)};
   c.doubles["library_size"] = d.library_size;
   c.floats["expression"] = d.expression;
-  c.floats["weights"] = s.value, c.floats["first_moment"] = s.first_moment, c.floats["second_moment"] = s.second_moment, c.floats["average"] = s.average;
+  c.floats["weights"] = s.value, c.floats["first_moment"] = s.first_moment, c.floats["second_moment"] = s.second_moment,
+  c.floats["average"] = s.average;
   write_checkpoint(path, c);
 }
 
@@ -58,7 +84,8 @@ Run load_run(Queue& queue, const std::string& path) {
     Run r;
     r.options = options_from_text(c.texts.at("options"));
     r.gene_names = c.lists.at("genes");
-    r.data_sha256 = c.texts.at("data_sha256"), r.split_sha256 = c.texts.at("split_sha256"), r.version = c.texts.at("version");
+    r.data_sha256 = c.texts.at("data_sha256"), r.split_sha256 = c.texts.at("split_sha256"),
+    r.version = c.texts.at("version");
     r.step = static_cast<std::size_t>(c.integers.at("step").at(0));
     TrainingData d;
     d.genes = r.gene_names.size();
@@ -68,10 +95,13 @@ Run load_run(Queue& queue, const std::string& path) {
     for (const std::int64_t v : c.integers.at("context")) d.context.push_back(static_cast<std::int32_t>(v));
     d.library_size = c.doubles.at("library_size");
     d.expression = c.floats.at("expression");
-    require_input(d.expression.size() == d.cells() * d.genes && d.library_size.size() == d.cells() && d.context.size() == d.cells(), path, ": its arrays do not fit one another");
+    require_input(d.expression.size() == d.cells() * d.genes && d.library_size.size() == d.cells() &&
+                      d.context.size() == d.cells(),
+                  path, ": its arrays do not fit one another");
     r.model = std::make_unique<Diffusion>();
     r.model->prepare(queue, d, r.options);
-    r.model->set_state(queue, {r.step, c.floats.at("weights"), c.floats.at("first_moment"), c.floats.at("second_moment"), c.floats.at("average")});
+    r.model->set_state(queue, {r.step, c.floats.at("weights"), c.floats.at("first_moment"),
+                               c.floats.at("second_moment"), c.floats.at("average")});
     return r;
   } catch (const std::out_of_range&) {
     throw InputError(text(path, ": misses a part that this version needs"));

@@ -15,9 +15,11 @@ struct Run {
   std::size_t step = 0;
 };
 
-/// What a checkpoint holds beside the network: the training cells, so that means, latent space and decoder follow again.
-void save_run(Queue& queue, const std::string& path, const Diffusion& model, const TrainingOptions& options, const std::vector<std::string>& gene_names,
-              const std::string& data_sha256, const std::string& split_sha256, std::size_t step);
+/// What a checkpoint holds beside the network: the training cells, so that means, latent space and decoder follow
+/// again.
+void save_run(Queue& queue, const std::string& path, const Diffusion& model, const TrainingOptions& options,
+              const std::vector<std::string>& gene_names, const std::string& data_sha256,
+              const std::string& split_sha256, std::size_t step);
 /// Loads a checkpoint; the model is ready to predict and sample, and fit() is not called again.
 Run load_run(Queue& queue, const std::string& path);
 

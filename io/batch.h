@@ -10,11 +10,11 @@ namespace perturbine {
 
 struct TrainingData {
   std::size_t genes = 0;
-  std::vector<Condition> conditions;                // 0 is control
-  std::vector<std::string> contexts;                // at least one; a single empty name where there are none
-  std::vector<std::int32_t> condition, context;     // of each cell
-  std::vector<double> library_size;                 // of each cell
-  std::vector<float> expression;                    // [cells, genes], log1p(10,000 count / library size)
+  std::vector<Condition> conditions;             // 0 is control
+  std::vector<std::string> contexts;             // at least one; a single empty name where there are none
+  std::vector<std::int32_t> condition, context;  // of each cell
+  std::vector<double> library_size;              // of each cell
+  std::vector<float> expression;                 // [cells, genes], log1p(10,000 count / library size)
 
   std::size_t cells() const { return condition.size(); }
   const float* row(std::size_t cell) const { return expression.data() + cell * genes; }

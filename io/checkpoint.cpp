@@ -23,11 +23,14 @@ void write_checkpoint(const std::string& path, const CheckpointContents& c) {
       const auto l = group("lists");
       for (const auto& [name, value] : c.lists) hdf5::write_strings(l, name, value);
       const auto f = group("floats");
-      for (const auto& [name, v] : c.floats) hdf5::write_array(f, name, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, {v.size()}, v.data());
+      for (const auto& [name, v] : c.floats)
+        hdf5::write_array(f, name, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, {v.size()}, v.data());
       const auto d = group("doubles");
-      for (const auto& [name, v] : c.doubles) hdf5::write_array(d, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {v.size()}, v.data());
+      for (const auto& [name, v] : c.doubles)
+        hdf5::write_array(d, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {v.size()}, v.data());
       const auto i = group("integers");
-      for (const auto& [name, v] : c.integers) hdf5::write_array(i, name, H5T_STD_I64LE, H5T_NATIVE_INT64, {v.size()}, v.data());
+      for (const auto& [name, v] : c.integers)
+        hdf5::write_array(i, name, H5T_STD_I64LE, H5T_NATIVE_INT64, {v.size()}, v.data());
     }
     body = hdf5::image(file);
   }
@@ -44,14 +47,18 @@ void write_checkpoint(const std::string& path, const CheckpointContents& c) {
 
 CheckpointContents read_checkpoint(const std::string& path) {
   const std::string all = read_text(path);
-  require_input(all.size() > block_bytes && std::memcmp(all.data(), magic, 8) == 0, path, ": is not a checkpoint of this program");
+  require_input(all.size() > block_bytes && std::memcmp(all.data(), magic, 8) == 0, path,
+                ": is not a checkpoint of this program");
   std::uint32_t version;
   std::uint64_t length;
   std::memcpy(&version, all.data() + 8, 4);
   std::memcpy(&length, all.data() + 16, 8);
-  require_input(version <= format_version, path, ": was written by a newer version of this program (format ", version, ", this one reads up to ", format_version, ")");
-  require_input(all.size() - block_bytes == length, path, ": is cut short: ", all.size() - block_bytes, " of ", length, " bytes are there");
-  require_input(sha256(all.data() + block_bytes, length) == all.substr(32, 64), path, ": is damaged: its checksum does not match its contents");
+  require_input(version <= format_version, path, ": was written by a newer version of this program (format ", version,
+                ", this one reads up to ", format_version, ")");
+  require_input(all.size() - block_bytes == length, path, ": is cut short: ", all.size() - block_bytes, " of ", length,
+                " bytes are there");
+  require_input(sha256(all.data() + block_bytes, length) == all.substr(32, 64), path,
+                ": is damaged: its checksum does not match its contents");
   const auto file = hdf5::open_image({all.begin() + block_bytes, all.end()}, path);
   CheckpointContents c;
   auto each = [&](const char* group, auto&& read) {

@@ -61,18 +61,21 @@ Condition parse_condition(std::string_view label, const std::vector<std::string>
       double w = 0;
       const auto [stop, code] = std::from_chars(digits.data(), digits.data() + digits.size(), w);
       if (code == std::errc{} && stop == digits.data() + digits.size()) {
-        require_input(std::isfinite(w) && w > 0, "condition '", whole, "': the weight ", digits, " must be a positive number");
+        require_input(std::isfinite(w) && w > 0, "condition '", whole, "': the weight ", digits,
+                      " must be a positive number");
         p = {std::string(part.substr(0, colon)), w};
       }
     }
-    for (const auto& other : c.parts) require_input(other.name != p.name, "condition '", whole, "': ", p.name, " is named twice");
+    for (const auto& other : c.parts)
+      require_input(other.name != p.name, "condition '", whole, "': ", p.name, " is named twice");
     c.parts.push_back(p);
   }
   std::sort(c.parts.begin(), c.parts.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return c;
 }
 
-std::vector<std::string> near_spellings(std::string_view wanted, const std::vector<std::string>& names, std::size_t count) {
+std::vector<std::string> near_spellings(std::string_view wanted, const std::vector<std::string>& names,
+                                        std::size_t count) {
   // Levenshtein distance without regard to case.
   auto distance = [](const std::string& a, const std::string& b) {
     std::vector<std::size_t> row(b.size() + 1);

@@ -23,15 +23,16 @@ inline constexpr std::string_view control_label = "control";
 /// `control`, or the parts joined by `+`, weights other than 1 behind a colon.
 std::string canonical_label(const Condition&);
 
-/// Reads any accepted spelling: `A+B`, `B+A`, `A+ctrl`, `ctrl`, `control`, `A:0.5+B:0.5`. `control_names` are labels that
-/// mean control besides the recognised ones (control, ctrl, non-targeting, NT, DMSO, vehicle, any case).
-/// Throws InputError on an empty part, a part given twice, or a weight that is not a positive finite number.
+/// Reads any accepted spelling: `A+B`, `B+A`, `A+ctrl`, `ctrl`, `control`, `A:0.5+B:0.5`. `control_names` are labels
+/// that mean control besides the recognised ones (control, ctrl, non-targeting, NT, DMSO, vehicle, any case). Throws
+/// InputError on an empty part, a part given twice, or a weight that is not a positive finite number.
 Condition parse_condition(std::string_view label, const std::vector<std::string>& control_names = {});
 
 /// Whether a label names the control by itself.
 bool is_control_name(std::string_view label, const std::vector<std::string>& control_names = {});
 
 /// Up to `count` of `names` that are spelled most like `wanted`.
-std::vector<std::string> near_spellings(std::string_view wanted, const std::vector<std::string>& names, std::size_t count = 3);
+std::vector<std::string> near_spellings(std::string_view wanted, const std::vector<std::string>& names,
+                                        std::size_t count = 3);
 
 }  // namespace perturbine

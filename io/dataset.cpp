@@ -37,13 +37,16 @@ void append(CsrMatrix& all, const CsrMatrix& block) {
 void settle_expression(Dataset& d, const DataOptions& o, const std::function<void(const std::string&)>& say) {
   std::size_t fractional = 0;
   for (std::size_t i = 0; i < d.cells(); ++i)
-    for (auto k = static_cast<std::size_t>(d.counts.row_offsets[i]); k < static_cast<std::size_t>(d.counts.row_offsets[i + 1]); ++k) {
+    for (auto k = static_cast<std::size_t>(d.counts.row_offsets[i]);
+         k < static_cast<std::size_t>(d.counts.row_offsets[i + 1]); ++k) {
       const float v = d.counts.values[k];
       const auto gene = static_cast<std::size_t>(d.counts.column_index[k]);
-      require_input(v >= 0, d.path, ": cell ", d.cell_names[i], ", gene ", d.gene_names[gene], " is ", v, "; neither counts nor log values are negative");
+      require_input(v >= 0, d.path, ": cell ", d.cell_names[i], ", gene ", d.gene_names[gene], " is ", v,
+                    "; neither counts nor log values are negative");
       if (v != std::floor(v)) {
         if (o.expression == "counts")
-          throw InputError(text(d.path, ": cell ", d.cell_names[i], ", gene ", d.gene_names[gene], " is ", v, ", but --expression counts promises whole numbers"));
+          throw InputError(text(d.path, ": cell ", d.cell_names[i], ", gene ", d.gene_names[gene], " is ", v,
+                                ", but --expression counts promises whole numbers"));
         ++fractional;
       }
     }
@@ -54,8 +57,11 @@ void settle_expression(Dataset& d, const DataOptions& o, const std::function<voi
     d.library_size_source = "log1p values taken as counts per 10,000";
     return;
   }
-  require_input(o.expression.empty() || o.expression == "counts", "--expression is '", o.expression, "' but must be counts or log1p");
-  require_input(fractional == 0, d.path, ": ", fractional, " values are not whole numbers; say --expression log1p if they are log1p(counts per 10,000), or name a layer with counts by --layer");
+  require_input(o.expression.empty() || o.expression == "counts", "--expression is '", o.expression,
+                "' but must be counts or log1p");
+  require_input(fractional == 0, d.path, ": ", fractional,
+                " values are not whole numbers; say --expression log1p if they are log1p(counts per 10,000), or name a "
+                "layer with counts by --layer");
   if (o.expression.empty()) say("all values are whole numbers: read as counts");
 }
 
@@ -68,13 +74,15 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   const H5adFile file(o.path, o.layer);
   const H5adDescription& about = file.description();
   const double megabytes = static_cast<double>(about.non_zeros) * 8 / 1048576;
-  require_input(megabytes <= static_cast<double>(o.memory_megabytes), o.path, ": needs ", static_cast<std::size_t>(megabytes),
-                " MiB of memory for its values; allow it by --memory ", static_cast<std::size_t>(megabytes) + 1);
+  require_input(megabytes <= static_cast<double>(o.memory_megabytes), o.path, ": needs ",
+                static_cast<std::size_t>(megabytes), " MiB of memory for its values; allow it by --memory ",
+                static_cast<std::size_t>(megabytes) + 1);
   auto column = [&](const std::string& name, const char* option) {
     if (!file.has_column(name)) {
       std::string have;
       for (const std::string& c : about.obs_columns) have += (have.empty() ? "" : ", ") + c;
-      throw InputError(text(o.path, ": obs has no column '", name, "' (", option, "); it has ", have.empty() ? "none" : have));
+      throw InputError(
+          text(o.path, ": obs has no column '", name, "' (", option, "); it has ", have.empty() ? "none" : have));
     }
     return file.text_column(name);
   };
@@ -87,14 +95,16 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   const std::vector<std::string> raw = column(o.condition_column, "--condition-column");
   d.counts.columns = about.genes;
   const std::size_t block = std::max<std::size_t>(1, (std::size_t{1} << 22) / about.genes);
-  for (std::size_t i = 0; i < about.cells; i += block) append(d.counts, file.read_rows(i, std::min(block, about.cells - i)));
+  for (std::size_t i = 0; i < about.cells; i += block)
+    append(d.counts, file.read_rows(i, std::min(block, about.cells - i)));
 
   // Conditions.
   std::map<std::string, Condition> known;
   std::map<std::string, std::string> canonical;
   for (std::size_t i = 0; i < raw.size(); ++i) {
     if (canonical.count(raw[i]) != 0) continue;
-    require_input(!raw[i].empty(), o.path, ": obs/", o.condition_column, " of cell ", d.cell_names[i], " is missing; leave such cells out of the file");
+    require_input(!raw[i].empty(), o.path, ": obs/", o.condition_column, " of cell ", d.cell_names[i],
+                  " is missing; leave such cells out of the file");
     const Condition c = parse_condition(raw[i], o.control);
     canonical[raw[i]] = canonical_label(c);
     known[canonical_label(c)] = c;
@@ -106,7 +116,10 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
     std::size_t n = 0;
     for (const auto& [label, c] : known)
       if (n++ < 5) some += (some.empty() ? "" : ", ") + label;
-    throw InputError(text(o.path, ": obs/", o.condition_column, " has no control cells (control, ctrl, non-targeting, NT, DMSO, vehicle); name them by --control LABEL; labels are for example ", some));
+    throw InputError(text(o.path, ": obs/", o.condition_column,
+                          " has no control cells (control, ctrl, non-targeting, NT, DMSO, vehicle); name them by "
+                          "--control LABEL; labels are for example ",
+                          some));
   }
   d.labels.push_back(std::string(control_label));
   d.conditions.emplace_back();
@@ -122,10 +135,12 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
     ++cells_per_label[static_cast<std::size_t>(d.condition.back())];
   }
   for (std::size_t l = 0; l < d.labels.size(); ++l)
-    require_input(cells_per_label[l] >= 2 || (l == 0 && !has_control), o.path, ": condition '", d.labels[l], "' has ", cells_per_label[l], " cell; at least 2 are needed");
+    require_input(cells_per_label[l] >= 2 || (l == 0 && !has_control), o.path, ": condition '", d.labels[l], "' has ",
+                  cells_per_label[l], " cell; at least 2 are needed");
 
   // Contexts and batches: named, or found under their usual names.
-  auto optional = [&](const std::string& named, const char* usual, const char* option, std::vector<std::string>& names) {
+  auto optional = [&](const std::string& named, const char* usual, const char* option,
+                      std::vector<std::string>& names) {
     const std::string use = !named.empty() ? named : (file.has_column(usual) ? usual : "");
     if (use.empty()) {
       names = {""};
@@ -138,7 +153,8 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
 
   settle_expression(d, o, say);
   if (d.library_size.empty()) {
-    const std::string use = !o.library_size_column.empty() ? o.library_size_column : (file.has_column("library_size") ? "library_size" : "");
+    const std::string use = !o.library_size_column.empty() ? o.library_size_column
+                                                           : (file.has_column("library_size") ? "library_size" : "");
     if (use.empty()) {
       for (std::size_t i = 0; i < d.cells(); ++i) d.library_size.push_back(d.counts.row_sum(i));
       d.library_size_source = "row sums";
@@ -149,8 +165,10 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
     }
   }
   for (std::size_t i = 0; i < d.cells(); ++i) {
-    require_input(d.counts.row_offsets[i + 1] > d.counts.row_offsets[i], o.path, ": cell ", d.cell_names[i], " has no counts; leave such cells out of the file");
-    require_input(std::isfinite(d.library_size[i]) && d.library_size[i] > 0, o.path, ": the library size of cell ", d.cell_names[i], " is ", d.library_size[i], " (", d.library_size_source, ")");
+    require_input(d.counts.row_offsets[i + 1] > d.counts.row_offsets[i], o.path, ": cell ", d.cell_names[i],
+                  " has no counts; leave such cells out of the file");
+    require_input(std::isfinite(d.library_size[i]) && d.library_size[i] > 0, o.path, ": the library size of cell ",
+                  d.cell_names[i], " is ", d.library_size[i], " (", d.library_size_source, ")");
   }
   say("library size: " + d.library_size_source);
   d.simulated = file.has_column("simulated");
@@ -177,7 +195,8 @@ std::vector<float> Dataset::expression(const std::vector<std::size_t>& chosen) c
   std::vector<float> out(chosen.size() * genes(), 0.0f);
   for (std::size_t r = 0; r < chosen.size(); ++r) {
     const std::size_t i = chosen[r];
-    for (auto k = static_cast<std::size_t>(counts.row_offsets[i]); k < static_cast<std::size_t>(counts.row_offsets[i + 1]); ++k)
+    for (auto k = static_cast<std::size_t>(counts.row_offsets[i]);
+         k < static_cast<std::size_t>(counts.row_offsets[i + 1]); ++k)
       out[r * genes() + static_cast<std::size_t>(counts.column_index[k])] =
           static_cast<float>(std::log1p(10000.0 * static_cast<double>(counts.values[k]) / library_size[i]));
   }

@@ -17,18 +17,18 @@ struct DataOptions {
   std::vector<std::string> control;  // further labels that mean control
   std::string expression;            // "", "counts" or "log1p"
   std::size_t memory_megabytes = 8192;
-  bool allow_no_control = false;     // for generated cells
+  bool allow_no_control = false;  // for generated cells
 };
 
 struct Dataset {
   std::string path, sha256;
   bool simulated = false;
-  bool counts_known = true;      // false: the file held log1p values, turned into pseudo-counts of library size 10,000
+  bool counts_known = true;  // false: the file held log1p values, turned into pseudo-counts of library size 10,000
   CsrMatrix counts;
   std::vector<std::string> gene_names, cell_names;
-  std::vector<std::string> labels;             // canonical labels of the conditions, control first, then bytewise
-  std::vector<Condition> conditions;           // of each label
-  std::vector<std::string> contexts;           // cell types; one empty name where there is no such column
+  std::vector<std::string> labels;    // canonical labels of the conditions, control first, then bytewise
+  std::vector<Condition> conditions;  // of each label
+  std::vector<std::string> contexts;  // cell types; one empty name where there is no such column
   std::vector<std::string> batches;
   std::vector<std::int32_t> condition, context, batch;  // of each cell
   std::vector<double> library_size;                     // of each cell

@@ -24,15 +24,17 @@ H5adFile::H5adFile(const std::string& path, const std::string& layer) : file_(hd
   description_.cell_names = frame_index("obs");
   description_.gene_names = frame_index("var");
   description_.obs_columns = frame_columns("obs");
-  if (hdf5::kind_of(file_, "layers") == hdf5::Kind::group) description_.layers = hdf5::members(hdf5::open_group(file_, "layers"));
+  if (hdf5::kind_of(file_, "layers") == hdf5::Kind::group)
+    description_.layers = hdf5::members(hdf5::open_group(file_, "layers"));
   describe_matrix(layer);
   require_input(description_.cells > 0, path, ": holds zero cells");
   require_input(description_.genes > 0, path, ": holds zero genes");
   for (const auto& [what, names] : {std::pair{"gene", &description_.gene_names}, {"cell", &description_.cell_names}}) {
     std::set<std::string> seen;
     for (const std::string& n : *names)
-      require_input(seen.insert(n).second, path, ": the ", what, " name '", n, "' occurs twice; make names unique (anndata: ",
-                    std::string(what) == "gene" ? "var" : "obs", "_names_make_unique)");
+      require_input(seen.insert(n).second, path, ": the ", what, " name '", n,
+                    "' occurs twice; make names unique (anndata: ", std::string(what) == "gene" ? "var" : "obs",
+                    "_names_make_unique)");
   }
 }
 
@@ -54,7 +56,8 @@ std::vector<std::string> H5adFile::frame_columns(const std::string& frame) const
 }
 
 bool H5adFile::has_column(const std::string& name) const {
-  return std::find(description_.obs_columns.begin(), description_.obs_columns.end(), name) != description_.obs_columns.end();
+  return std::find(description_.obs_columns.begin(), description_.obs_columns.end(), name) !=
+         description_.obs_columns.end();
 }
 
 // Any one-dimensional column of a data frame, whatever its encoding, as text.
@@ -64,8 +67,8 @@ std::vector<std::string> H5adFile::values_as_text(const std::string& path) const
     std::vector<std::string> out;
     out.reserve(codes.size());
     for (std::size_t i = 0; i < codes.size(); ++i) {
-      require_input(codes[i] >= -1 && codes[i] < static_cast<std::int64_t>(categories.size()), what, ": row ", i, " has category ",
-                    codes[i], " of ", categories.size());
+      require_input(codes[i] >= -1 && codes[i] < static_cast<std::int64_t>(categories.size()), what, ": row ", i,
+                    " has category ", codes[i], " of ", categories.size());
       out.push_back(codes[i] < 0 ? "" : categories[static_cast<std::size_t>(codes[i])]);
     }
     return out;
@@ -73,7 +76,8 @@ std::vector<std::string> H5adFile::values_as_text(const std::string& path) const
   if (hdf5::kind_of(file_, path) == hdf5::Kind::group) {
     const auto group = hdf5::open_group(file_, path);
     if (hdf5::exists(group, "codes") && hdf5::exists(group, "categories"))
-      return categories_of(hdf5::read_integers(hdf5::open_dataset(group, "codes"), what), values_as_text(path + "/categories"));
+      return categories_of(hdf5::read_integers(hdf5::open_dataset(group, "codes"), what),
+                           values_as_text(path + "/categories"));
     if (hdf5::exists(group, "values") && hdf5::exists(group, "mask")) {
       auto values = values_as_text(path + "/values");
       const auto mask = hdf5::read_integers(hdf5::open_dataset(group, "mask"), what);
@@ -82,7 +86,8 @@ std::vector<std::string> H5adFile::values_as_text(const std::string& path) const
         if (mask[i] != 0) values[i] = "";
       return values;
     }
-    throw InputError(text(what, ": its encoding '", hdf5::text_attribute(group, "encoding-type").value_or("none"), "' is not known here"));
+    throw InputError(text(what, ": its encoding '", hdf5::text_attribute(group, "encoding-type").value_or("none"),
+                          "' is not known here"));
   }
   const auto dataset = hdf5::open_dataset(file_, path);
   // anndata 0.7: codes in the column, categories beside it.
@@ -91,7 +96,8 @@ std::vector<std::string> H5adFile::values_as_text(const std::string& path) const
   if (hdf5::has_attribute(dataset, "categories") && hdf5::exists(file_, legacy))
     return categories_of(hdf5::read_integers(dataset, what), values_as_text(legacy));
   switch (hdf5::class_of(dataset)) {
-    case hdf5::Class::text: return hdf5::read_strings(dataset, what);
+    case hdf5::Class::text:
+      return hdf5::read_strings(dataset, what);
     case hdf5::Class::integer: {
       std::vector<std::string> out;
       for (const std::int64_t v : hdf5::read_integers(dataset, what)) out.push_back(std::to_string(v));
@@ -102,14 +108,15 @@ std::vector<std::string> H5adFile::values_as_text(const std::string& path) const
       for (const double v : hdf5::read_doubles(dataset, what)) out.push_back(number_text(v));
       return out;
     }
-    default: throw InputError(text(what, ": is neither text nor numbers"));
+    default:
+      throw InputError(text(what, ": is neither text nor numbers"));
   }
 }
 
 std::vector<std::string> H5adFile::text_column(const std::string& name) const {
   auto values = values_as_text("obs/" + name);
-  require_input(values.size() == description_.cells, description_.path, ": obs/", name, " has ", values.size(), " rows for ",
-                description_.cells, " cells");
+  require_input(values.size() == description_.cells, description_.path, ": obs/", name, " has ", values.size(),
+                " rows for ", description_.cells, " cells");
   return values;
 }
 
@@ -118,7 +125,8 @@ std::vector<double> H5adFile::number_column(const std::string& name) const {
   for (const std::string& s : text_column(name)) {
     double v = 0;
     const auto [end, code] = std::from_chars(s.data(), s.data() + s.size(), v);
-    require_input(code == std::errc{} && end == s.data() + s.size(), description_.path, ": obs/", name, " holds '", s, "', which is not a number");
+    require_input(code == std::errc{} && end == s.data() + s.size(), description_.path, ": obs/", name, " holds '", s,
+                  "', which is not a number");
     out.push_back(v);
   }
   return out;
@@ -132,7 +140,8 @@ void H5adFile::describe_matrix(const std::string& layer) {
   if (kind == hdf5::Kind::none) {
     std::string have;
     for (const std::string& l : d.layers) have += (have.empty() ? "" : ", ") + l;
-    throw InputError(text(what, " does not exist", have.empty() ? "" : "; the file has the layers " + have + " (--layer NAME)"));
+    throw InputError(
+        text(what, " does not exist", have.empty() ? "" : "; the file has the layers " + have + " (--layer NAME)"));
   }
   if (kind == hdf5::Kind::dataset) {
     d.format = H5adDescription::Format::dense;
@@ -145,14 +154,16 @@ void H5adFile::describe_matrix(const std::string& layer) {
     d.cells = shape[0], d.genes = shape[1];
   } else {
     const auto group = hdf5::open_group(file_, d.matrix);
-    const std::string encoding = hdf5::text_attribute(group, "encoding-type").value_or(hdf5::text_attribute(group, "h5sparse_format").value_or(""));
+    const std::string encoding = hdf5::text_attribute(group, "encoding-type")
+                                     .value_or(hdf5::text_attribute(group, "h5sparse_format").value_or(""));
     require_input(encoding == "csr_matrix" || encoding == "csr", what, ": is stored as '", encoding,
                   "'; CSR or a dense matrix is read (anndata: adata.X = adata.X.tocsr())");
     for (const char* member : {"data", "indices", "indptr"})
       require_input(hdf5::kind_of(group, member) == hdf5::Kind::dataset, what, "/", member, " does not exist");
     auto shape = hdf5::integer_attribute(group, "shape");
     if (shape.empty()) shape = hdf5::integer_attribute(group, "h5sparse_shape");
-    require_input(shape.size() == 2 && shape[0] >= 0 && shape[1] >= 0, what, ": its shape attribute is missing or wrong");
+    require_input(shape.size() == 2 && shape[0] >= 0 && shape[1] >= 0, what,
+                  ": its shape attribute is missing or wrong");
     d.cells = static_cast<std::size_t>(shape[0]), d.genes = static_cast<std::size_t>(shape[1]);
     const auto indptr = hdf5::open_dataset(group, "indptr");
     require_input(hdf5::element_count(indptr, what + "/indptr") == d.cells + 1, what, "/indptr: has ",
@@ -164,11 +175,13 @@ void H5adFile::describe_matrix(const std::string& layer) {
     require_input(row_offsets_[0] == 0, what, "/indptr: begins with ", row_offsets_[0], " instead of 0");
     for (std::size_t i = 0; i < d.cells; ++i)
       require_input(row_offsets_[i] <= row_offsets_[i + 1], what, "/indptr: falls at row ", i);
-    require_input(row_offsets_[d.cells] == static_cast<std::int64_t>(d.non_zeros), what, "/indptr: ends with ", row_offsets_[d.cells],
-                  " for ", d.non_zeros, " stored elements");
+    require_input(row_offsets_[d.cells] == static_cast<std::int64_t>(d.non_zeros), what, "/indptr: ends with ",
+                  row_offsets_[d.cells], " for ", d.non_zeros, " stored elements");
   }
-  require_input(d.cell_names.size() == d.cells, what, ": has ", d.cells, " rows but obs names ", d.cell_names.size(), " cells");
-  require_input(d.gene_names.size() == d.genes, what, ": has ", d.genes, " columns but var names ", d.gene_names.size(), " genes");
+  require_input(d.cell_names.size() == d.cells, what, ": has ", d.cells, " rows but obs names ", d.cell_names.size(),
+                " cells");
+  require_input(d.gene_names.size() == d.genes, what, ": has ", d.genes, " columns but var names ", d.gene_names.size(),
+                " genes");
 }
 
 CsrMatrix H5adFile::read_rows(std::size_t first, std::size_t count) const {
@@ -200,13 +213,16 @@ CsrMatrix H5adFile::read_rows(std::size_t first, std::size_t count) const {
   const auto begin = static_cast<hsize_t>(row_offsets_[first]), end = static_cast<hsize_t>(row_offsets_[first + count]);
   std::vector<std::int64_t> columns(end - begin);
   std::vector<float> values(end - begin);
-  hdf5::read_slice(hdf5::open_dataset(group, "indices"), begin, end - begin, H5T_NATIVE_INT64, columns.data(), what + "/indices");
-  hdf5::read_slice(hdf5::open_dataset(group, "data"), begin, end - begin, H5T_NATIVE_FLOAT, values.data(), what + "/data");
+  hdf5::read_slice(hdf5::open_dataset(group, "indices"), begin, end - begin, H5T_NATIVE_INT64, columns.data(),
+                   what + "/indices");
+  hdf5::read_slice(hdf5::open_dataset(group, "data"), begin, end - begin, H5T_NATIVE_FLOAT, values.data(),
+                   what + "/data");
   for (std::size_t i = 0; i < count; ++i) {
     std::int64_t last = -1;
-    for (auto k = static_cast<std::size_t>(row_offsets_[first + i]) - begin; k < static_cast<std::size_t>(row_offsets_[first + i + 1]) - begin; ++k) {
-      require_input(columns[k] >= 0 && columns[k] < static_cast<std::int64_t>(d.genes), what, "/indices: row ", first + i,
-                    " has column ", columns[k], " of ", d.genes);
+    for (auto k = static_cast<std::size_t>(row_offsets_[first + i]) - begin;
+         k < static_cast<std::size_t>(row_offsets_[first + i + 1]) - begin; ++k) {
+      require_input(columns[k] >= 0 && columns[k] < static_cast<std::int64_t>(d.genes), what, "/indices: row ",
+                    first + i, " has column ", columns[k], " of ", d.genes);
       require_input(columns[k] > last, what, "/indices: the columns of row ", first + i,
                     " are not sorted or repeat (scipy: X.sum_duplicates())");
       last = columns[k];

@@ -16,7 +16,7 @@ struct H5adDescription {
   std::string path;
   std::size_t cells = 0, genes = 0, non_zeros = 0;  // non_zeros: stored elements
   Format format = Format::csr;
-  std::string matrix;                      // "X" or "layers/NAME"
+  std::string matrix;  // "X" or "layers/NAME"
   std::vector<std::string> layers;
   std::vector<std::string> obs_columns;
   std::vector<std::string> gene_names, cell_names;

@@ -29,7 +29,8 @@ void write_categories(hid_t where, const std::string& path, const std::vector<st
   const auto group = hdf5::create_group(where, path);
   mark(group, "categorical", "0.2.0");
   hdf5::write_bool_attribute(group, "ordered", false);
-  mark(hdf5::write_array(group, "codes", H5T_STD_I32LE, H5T_NATIVE_INT32, {codes.size()}, codes.data()), "array", "0.2.0");
+  mark(hdf5::write_array(group, "codes", H5T_STD_I32LE, H5T_NATIVE_INT32, {codes.size()}, codes.data()), "array",
+       "0.2.0");
   write_string_array(group, "categories", categories);
 }
 
@@ -41,10 +42,13 @@ void write_h5ad(const std::string& path, const H5adContents& c) {
   {
     const auto x = hdf5::create_group(file, "X");
     mark(x, "csr_matrix", "0.1.0");
-    hdf5::write_integer_list_attribute(x, "shape", {static_cast<std::int64_t>(c.matrix.rows), static_cast<std::int64_t>(c.matrix.columns)});
+    hdf5::write_integer_list_attribute(
+        x, "shape", {static_cast<std::int64_t>(c.matrix.rows), static_cast<std::int64_t>(c.matrix.columns)});
     hdf5::write_array(x, "data", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, {c.matrix.values.size()}, c.matrix.values.data());
-    hdf5::write_array(x, "indices", H5T_STD_I32LE, H5T_NATIVE_INT32, {c.matrix.column_index.size()}, c.matrix.column_index.data());
-    hdf5::write_array(x, "indptr", H5T_STD_I64LE, H5T_NATIVE_INT64, {c.matrix.row_offsets.size()}, c.matrix.row_offsets.data());
+    hdf5::write_array(x, "indices", H5T_STD_I32LE, H5T_NATIVE_INT32, {c.matrix.column_index.size()},
+                      c.matrix.column_index.data());
+    hdf5::write_array(x, "indptr", H5T_STD_I64LE, H5T_NATIVE_INT64, {c.matrix.row_offsets.size()},
+                      c.matrix.row_offsets.data());
   }
   auto frame = [&](const char* name, const std::vector<std::string>& index, const std::vector<std::string>& columns) {
     auto group = hdf5::create_group(file, name);
@@ -61,7 +65,8 @@ void write_h5ad(const std::string& path, const H5adContents& c) {
     const auto obs = frame("obs", c.cell_names, columns);
     for (const auto& [name, values] : c.text_columns) write_categories(obs, name, values);
     for (const auto& [name, values] : c.number_columns)
-      mark(hdf5::write_array(obs, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {values.size()}, values.data()), "array", "0.2.0");
+      mark(hdf5::write_array(obs, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {values.size()}, values.data()), "array",
+           "0.2.0");
     frame("var", c.gene_names, {});
   }
   {

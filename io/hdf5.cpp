@@ -56,7 +56,8 @@ std::vector<std::string> strings_of(hid_t type, hid_t space, std::size_t count, 
     Handle memory = type_handle(H5Tcopy(type));
     std::vector<char> bytes(count * size);
     require_input(read(memory, bytes.data()) >= 0, what, ": the text cannot be read; the file is damaged");
-    for (std::size_t i = 0; i < count; ++i) out[i] = std::string(bytes.data() + i * size, strnlen(bytes.data() + i * size, size));
+    for (std::size_t i = 0; i < count; ++i)
+      out[i] = std::string(bytes.data() + i * size, strnlen(bytes.data() + i * size, size));
   }
   return out;
 }
@@ -67,14 +68,17 @@ Handle open_file(const std::string& path) {
   quiet();
   std::error_code code;
   require_input(std::filesystem::exists(path, code), path, ": no such file");
-  require_input(!std::filesystem::is_directory(path, code), path, ": is a folder, not an .h5ad file (zarr stores are not read)");
+  require_input(!std::filesystem::is_directory(path, code), path,
+                ": is a folder, not an .h5ad file (zarr stores are not read)");
   std::ifstream probe(path, std::ios::binary);
   require_input(probe.good(), path, ": cannot be read; check its permissions");
-  require_input(H5Fis_hdf5(path.c_str()) > 0, path, ": is not an HDF5 file; an .h5ad file written by anndata is expected");
+  require_input(H5Fis_hdf5(path.c_str()) > 0, path,
+                ": is not an HDF5 file; an .h5ad file written by anndata is expected");
   Handle access = list_handle(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_fapl_sec2(access);
   Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), &H5Fclose);
-  require_input(file.valid(), path, ": is HDF5 but cannot be opened; it is cut short or damaged, or another program is still writing it");
+  require_input(file.valid(), path,
+                ": is HDF5 but cannot be opened; it is cut short or damaged, or another program is still writing it");
   return file;
 }
 
@@ -174,12 +178,18 @@ Class class_of(hid_t dataset) {
   Handle type = type_handle(H5Dget_type(dataset));
   switch (H5Tget_class(type)) {
     case H5T_INTEGER:
-    case H5T_ENUM: return Class::integer;
-    case H5T_FLOAT: return Class::floating;
-    case H5T_STRING: return Class::text;
-    case H5T_COMPOUND: return Class::compound;
-    case H5T_REFERENCE: return Class::reference;
-    default: return Class::other;
+    case H5T_ENUM:
+      return Class::integer;
+    case H5T_FLOAT:
+      return Class::floating;
+    case H5T_STRING:
+      return Class::text;
+    case H5T_COMPOUND:
+      return Class::compound;
+    case H5T_REFERENCE:
+      return Class::reference;
+    default:
+      return Class::other;
   }
 }
 
@@ -200,7 +210,8 @@ std::vector<std::int64_t> read_integers(hid_t dataset, const std::string& what) 
   if (H5Tget_class(type) == H5T_ENUM) {  // booleans
     require_input(H5Tget_size(type) == 1, what, ": an enumeration that is not a boolean");
     std::vector<signed char> bytes(v.size());
-    require_input(v.empty() || H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()) >= 0, what, ": cannot be read");
+    require_input(v.empty() || H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()) >= 0, what,
+                  ": cannot be read");
     std::copy(bytes.begin(), bytes.end(), v.begin());
     return v;
   }
@@ -212,8 +223,9 @@ std::vector<std::int64_t> read_integers(hid_t dataset, const std::string& what) 
 std::vector<std::string> read_strings(hid_t dataset, const std::string& what) {
   Handle type = type_handle(H5Dget_type(dataset)), space = space_handle(H5Dget_space(dataset));
   require_input(H5Tget_class(type) == H5T_STRING, what, ": is not text");
-  return strings_of(type, space, element_count(dataset, what), what,
-                    [&](hid_t memory, void* out) { return H5Dread(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, out); });
+  return strings_of(type, space, element_count(dataset, what), what, [&](hid_t memory, void* out) {
+    return H5Dread(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, out);
+  });
 }
 
 void read_slice(hid_t dataset, hsize_t first, hsize_t count, hid_t memory_type, void* out, const std::string& what) {
@@ -229,8 +241,8 @@ void read_rows(hid_t dataset, hsize_t first, hsize_t count, hsize_t columns, flo
   const hsize_t start[2] = {first, 0}, extent[2] = {count, columns};
   Handle space = space_handle(H5Dget_space(dataset)), memory = space_handle(H5Screate_simple(2, extent, nullptr));
   H5Sselect_hyperslab(space, H5S_SELECT_SET, start, nullptr, extent, nullptr);
-  require_input(H5Dread(dataset, H5T_NATIVE_FLOAT, memory, space, H5P_DEFAULT, out) >= 0, what, ": rows ", first, " to ",
-                first + count, " cannot be read; the file is damaged");
+  require_input(H5Dread(dataset, H5T_NATIVE_FLOAT, memory, space, H5P_DEFAULT, out) >= 0, what, ": rows ", first,
+                " to ", first + count, " cannot be read; the file is damaged");
 }
 
 bool has_attribute(hid_t object, const std::string& name) { return H5Aexists(object, name.c_str()) > 0; }
@@ -240,7 +252,8 @@ std::optional<std::string> text_attribute(hid_t object, const std::string& name)
   Handle a = attribute_handle(H5Aopen(object, name.c_str(), H5P_DEFAULT));
   Handle type = type_handle(H5Aget_type(a)), space = space_handle(H5Aget_space(a));
   if (H5Tget_class(type) != H5T_STRING || H5Sget_simple_extent_npoints(space) != 1) return std::nullopt;
-  return strings_of(type, space, 1, "attribute " + name, [&](hid_t memory, void* out) { return H5Aread(a, memory, out); })[0];
+  return strings_of(type, space, 1, "attribute " + name,
+                    [&](hid_t memory, void* out) { return H5Aread(a, memory, out); })[0];
 }
 
 std::vector<std::int64_t> integer_attribute(hid_t object, const std::string& name) {
@@ -295,9 +308,11 @@ void write_bool_attribute(hid_t object, const std::string& name, bool value) {
   require(H5Awrite(a, type, &v) >= 0, "HDF5: attribute ", name, " cannot be written");
 }
 
-Handle write_array(hid_t where, const std::string& path, hid_t file_type, hid_t memory_type, const std::vector<hsize_t>& extent, const void* data) {
-  Handle space = extent.empty() ? space_handle(H5Screate(H5S_SCALAR))
-                                : space_handle(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr));
+Handle write_array(hid_t where, const std::string& path, hid_t file_type, hid_t memory_type,
+                   const std::vector<hsize_t>& extent, const void* data) {
+  Handle space = extent.empty()
+                     ? space_handle(H5Screate(H5S_SCALAR))
+                     : space_handle(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr));
   Handle list = list_handle(H5Pcreate(H5P_DATASET_CREATE));
   hsize_t count = 1;
   for (const hsize_t n : extent) count *= n;
@@ -310,8 +325,8 @@ Handle write_array(hid_t where, const std::string& path, hid_t file_type, hid_t 
     H5Pset_deflate(list, 4);
   }
   Handle d = dataset_handle(H5Dcreate2(where, path.c_str(), file_type, space, H5P_DEFAULT, list, H5P_DEFAULT));
-  require(d.valid() && (count == 0 || H5Dwrite(d, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0), "HDF5: dataset ", path,
-          " cannot be written");
+  require(d.valid() && (count == 0 || H5Dwrite(d, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0),
+          "HDF5: dataset ", path, " cannot be written");
   return d;
 }
 
@@ -321,8 +336,8 @@ Handle write_strings(hid_t where, const std::string& path, const std::vector<std
   Handle d = dataset_handle(H5Dcreate2(where, path.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
   std::vector<const char*> pointers;
   for (const std::string& v : values) pointers.push_back(v.c_str());
-  require(d.valid() && (n == 0 || H5Dwrite(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()) >= 0), "HDF5: dataset ", path,
-          " cannot be written");
+  require(d.valid() && (n == 0 || H5Dwrite(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()) >= 0),
+          "HDF5: dataset ", path, " cannot be written");
   return d;
 }
 

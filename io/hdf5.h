@@ -74,7 +74,8 @@ void write_text_list_attribute(hid_t object, const std::string& name, const std:
 void write_integer_list_attribute(hid_t object, const std::string& name, const std::vector<std::int64_t>& values);
 void write_bool_attribute(hid_t object, const std::string& name, bool value);
 /// Chunked, shuffled and deflated where larger than a page.
-Handle write_array(hid_t where, const std::string& path, hid_t file_type, hid_t memory_type, const std::vector<hsize_t>& shape, const void* data);
+Handle write_array(hid_t where, const std::string& path, hid_t file_type, hid_t memory_type,
+                   const std::vector<hsize_t>& shape, const void* data);
 Handle write_strings(hid_t where, const std::string& path, const std::vector<std::string>& values);
 
 }  // namespace perturbine::hdf5

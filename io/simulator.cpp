@@ -28,7 +28,8 @@ SimulationSettings preset_settings(const std::string& preset) {
   SimulationSettings s;
   s.preset = preset;
   if (preset == "screen") {
-    s.perturbations = 40, s.doubles = 0, s.cell_types = 3, s.batches = 3, s.cells_per_condition = 90, s.control_cells = 600;
+    s.perturbations = 40, s.doubles = 0, s.cell_types = 3, s.batches = 3, s.cells_per_condition = 90,
+    s.control_cells = 600;
   } else {
     require_input(preset == "norman", "--preset is '", preset, "' but must be norman or screen");
   }
@@ -44,7 +45,8 @@ void imitate(SimulationSettings& s, const Dataset& data) {
   s.library_sizes.clear();
   for (const std::size_t i : controls) {
     s.library_sizes.push_back(data.library_size[i]);
-    for (auto k = static_cast<std::size_t>(data.counts.row_offsets[i]); k < static_cast<std::size_t>(data.counts.row_offsets[i + 1]); ++k) {
+    for (auto k = static_cast<std::size_t>(data.counts.row_offsets[i]);
+         k < static_cast<std::size_t>(data.counts.row_offsets[i + 1]); ++k) {
       const double p = static_cast<double>(data.counts.values[k]) / data.library_size[i];
       s.share[static_cast<std::size_t>(data.counts.column_index[k])] += p / static_cast<double>(controls.size());
     }
@@ -55,7 +57,8 @@ void imitate(SimulationSettings& s, const Dataset& data) {
     for (const std::size_t i : controls) expected_square[g] += std::pow(s.share[g] * data.library_size[i], 2);
   for (const std::size_t i : controls) {
     std::vector<double> x(s.genes, 0);
-    for (auto k = static_cast<std::size_t>(data.counts.row_offsets[i]); k < static_cast<std::size_t>(data.counts.row_offsets[i + 1]); ++k)
+    for (auto k = static_cast<std::size_t>(data.counts.row_offsets[i]);
+         k < static_cast<std::size_t>(data.counts.row_offsets[i + 1]); ++k)
       x[static_cast<std::size_t>(data.counts.column_index[k])] = static_cast<double>(data.counts.values[k]);
     for (std::size_t g = 0; g < s.genes; ++g) {
       const double mu = s.share[g] * data.library_size[i];
@@ -70,7 +73,8 @@ void imitate(SimulationSettings& s, const Dataset& data) {
 
 Simulator::Simulator(SimulationSettings settings) : settings_(std::move(settings)) {
   SimulationSettings& s = settings_;
-  require_input(s.genes >= 2 && s.perturbations >= 2 && s.cells_per_condition >= 2, "the simulator needs at least 2 genes, perturbations and cells of each condition");
+  require_input(s.genes >= 2 && s.perturbations >= 2 && s.cells_per_condition >= 2,
+                "the simulator needs at least 2 genes, perturbations and cells of each condition");
   if (s.gene_names.empty())
     for (std::size_t g = 0; g < s.genes; ++g) s.gene_names.push_back("GENE" + std::to_string(g + 1));
   if (s.share.empty()) {
@@ -79,7 +83,8 @@ Simulator::Simulator(SimulationSettings settings) : settings_(std::move(settings
       s.share.push_back(std::exp(-14.6 + 2.3 * normal_at(s.seed, shares, g, 0)));
       s.theta.push_back(std::exp(.9 + .7 * normal_at(s.seed, shares, g, 1)));
     }
-    for (std::size_t i = 0; i < 1000; ++i) s.library_sizes.push_back(std::exp(9.4 + .35 * normal_at(s.seed, shares, i, 2)));
+    for (std::size_t i = 0; i < 1000; ++i)
+      s.library_sizes.push_back(std::exp(9.4 + .35 * normal_at(s.seed, shares, i, 2)));
   }
   for (double& p : s.share) p = std::min(p, 2e-2);
   for (std::size_t p = 0; p < s.perturbations; ++p) perturbations_.push_back("P" + std::to_string(p + 1));
@@ -92,27 +97,36 @@ Simulator::Simulator(SimulationSettings settings) : settings_(std::move(settings
   effect_.assign(s.perturbations * K, 0);
   for (std::size_t p = 0; p < s.perturbations; ++p) {
     // A quarter of the perturbations are weak, as real ones are.
-    const double strength = uniform_at(s.seed, effects, p, 1000) < .25 ? .12 : .5 + .7 * uniform_at(s.seed, effects, p, 1001);
+    const double strength =
+        uniform_at(s.seed, effects, p, 1000) < .25 ? .12 : .5 + .7 * uniform_at(s.seed, effects, p, 1001);
     for (std::size_t k = 0; k < K; ++k)
       if (uniform_at(s.seed, effects, p, k) < .3) effect_[p * K + k] = strength * normal_at(s.seed, effects, p, k);
   }
   coupling_.assign(K * K, 0);
   for (std::size_t a = 0; a < K; ++a)
     for (std::size_t b = 0; b < K; ++b)
-      if (a != b && uniform_at(s.seed, couplings, a, b) < .15) coupling_[a * K + b] = .6 * normal_at(s.seed, couplings, a, b);
-  for (std::size_t i = 0; i < 2 * G; ++i) cycle_.push_back(uniform_at(s.seed, cycles, 0, i) < .1 ? .35 * normal_at(s.seed, cycles, 0, i) : 0);
+      if (a != b && uniform_at(s.seed, couplings, a, b) < .15)
+        coupling_[a * K + b] = .6 * normal_at(s.seed, couplings, a, b);
+  for (std::size_t i = 0; i < 2 * G; ++i)
+    cycle_.push_back(uniform_at(s.seed, cycles, 0, i) < .1 ? .35 * normal_at(s.seed, cycles, 0, i) : 0);
   for (std::size_t i = 0; i < s.cell_types * G; ++i)
-    type_offset_.push_back(i < G ? 0 : (uniform_at(s.seed, types, 0, i) < .3 ? .8 * normal_at(s.seed, types, 0, i) : 0));
-  for (std::size_t i = 0; i < s.batches * G; ++i) batch_offset_.push_back(i < G ? 0 : s.batch_effect * normal_at(s.seed, batch_offsets, 0, i));
+    type_offset_.push_back(i < G ? 0
+                                 : (uniform_at(s.seed, types, 0, i) < .3 ? .8 * normal_at(s.seed, types, 0, i) : 0));
+  for (std::size_t i = 0; i < s.batches * G; ++i)
+    batch_offset_.push_back(i < G ? 0 : s.batch_effect * normal_at(s.seed, batch_offsets, 0, i));
 
   conditions_.emplace_back();
   auto single = [&](std::size_t p) { return parse_condition(perturbations_[p]); };
   for (std::size_t p = 0; p < s.perturbations; ++p) conditions_.push_back(single(p));
   std::size_t draw = 0;
   while (conditions_.size() < 1 + s.perturbations + s.doubles) {
-    const auto pick = [&](std::uint64_t which) { return static_cast<std::size_t>(uniform_at(s.seed, pairs, which, draw) * static_cast<double>(s.perturbations) * .999999); };
+    const auto pick = [&](std::uint64_t which) {
+      return static_cast<std::size_t>(uniform_at(s.seed, pairs, which, draw) * static_cast<double>(s.perturbations) *
+                                      .999999);
+    };
     const std::size_t a = pick(0), b = pick(1);
-    require_input(++draw < 100000, "the simulator cannot find ", s.doubles, " different pairs of ", s.perturbations, " perturbations");
+    require_input(++draw < 100000, "the simulator cannot find ", s.doubles, " different pairs of ", s.perturbations,
+                  " perturbations");
     if (a == b) continue;
     const Condition c = parse_condition(perturbations_[a] + "+" + perturbations_[b]);
     if (std::find(conditions_.begin(), conditions_.end(), c) == conditions_.end()) conditions_.push_back(c);
@@ -138,13 +152,16 @@ std::vector<double> Simulator::activity(const Condition& condition, double stren
   return out;
 }
 
-Simulator::Cell Simulator::sample(const Condition& condition, std::size_t cell_type, std::size_t batch, std::uint64_t number) const {
+Simulator::Cell Simulator::sample(const Condition& condition, std::size_t cell_type, std::size_t batch,
+                                  std::uint64_t number) const {
   const SimulationSettings& s = settings_;
   std::uint64_t h = 1469598103934665603ull;
   for (const char c : canonical_label(condition)) h = (h ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  formulas::ElementRandom random{s.seed ^ h, (number << 20) + (cell_type << 12) + (batch << 8), static_cast<std::uint64_t>(cells), 0};
+  formulas::ElementRandom random{s.seed ^ h, (number << 20) + (cell_type << 12) + (batch << 8),
+                                 static_cast<std::uint64_t>(cells), 0};
   Cell cell;
-  cell.library_size = s.library_sizes[static_cast<std::size_t>(random.uniform() * static_cast<float>(s.library_sizes.size()) * .999999f)];
+  cell.library_size = s.library_sizes[static_cast<std::size_t>(random.uniform() *
+                                                               static_cast<float>(s.library_sizes.size()) * .999999f)];
   const float u = random.uniform();
   cell.rare = static_cast<double>(u) < s.rare;
   cell.responds = cell.rare || static_cast<double>(u) < s.responders;
@@ -152,10 +169,12 @@ Simulator::Cell Simulator::sample(const Condition& condition, std::size_t cell_t
   const auto drive = activity(condition, cell.rare ? 3.0 : (cell.responds ? 1.0 : 0.0));
   cell.counts.resize(s.genes);
   for (std::size_t g = 0; g < s.genes; ++g) {
-    double log_rate = type_offset_[cell_type * s.genes + g] + batch_offset_[batch * s.genes + g] + std::cos(phase) * cycle_[g] + std::sin(phase) * cycle_[s.genes + g];
+    double log_rate = type_offset_[cell_type * s.genes + g] + batch_offset_[batch * s.genes + g] +
+                      std::cos(phase) * cycle_[g] + std::sin(phase) * cycle_[s.genes + g];
     for (std::size_t k = 0; k < s.programs; ++k) log_rate += drive[k] * loading_[k * s.genes + g];
     const double rate = std::min(.05, s.share[g] * std::exp(log_rate)) * cell.library_size;
-    formulas::ElementRandom draw{s.seed ^ h, (number << 20) + (cell_type << 12) + (batch << 8), static_cast<std::uint64_t>(cells), g + 1};
+    formulas::ElementRandom draw{s.seed ^ h, (number << 20) + (cell_type << 12) + (batch << 8),
+                                 static_cast<std::uint64_t>(cells), g + 1};
     const float gamma = formulas::unit_gamma(static_cast<float>(s.theta[g]), draw);
     cell.counts[g] = formulas::poisson(static_cast<float>(rate) * gamma, draw);
   }
@@ -167,7 +186,8 @@ std::vector<double> Simulator::mean(const Condition& condition, std::size_t cell
   for (std::size_t i = 0; i < count; ++i) {
     // Numbers far from those of the data set: the truth is not the sample.
     const Cell c = sample(condition, cell_type, i % settings_.batches, 1000000 + i);
-    for (std::size_t g = 0; g < m.size(); ++g) m[g] += std::log1p(10000 * static_cast<double>(c.counts[g]) / c.library_size) / static_cast<double>(count);
+    for (std::size_t g = 0; g < m.size(); ++g)
+      m[g] += std::log1p(10000 * static_cast<double>(c.counts[g]) / c.library_size) / static_cast<double>(count);
   }
   return m;
 }
@@ -189,7 +209,8 @@ H5adContents Simulator::data_set() const {
         out.matrix.column_index.push_back(static_cast<std::int32_t>(g));
         out.matrix.values.push_back(cell.counts[g]);
       }
-      if (out.matrix.values.size() == static_cast<std::size_t>(out.matrix.row_offsets.back())) continue;  // an empty droplet
+      if (out.matrix.values.size() == static_cast<std::size_t>(out.matrix.row_offsets.back()))
+        continue;  // an empty droplet
       out.matrix.row_offsets.push_back(static_cast<std::int64_t>(out.matrix.values.size()));
       ++out.matrix.rows;
       label.push_back(canonical_label(c));
@@ -213,30 +234,43 @@ H5adContents Simulator::data_set() const {
     for (const Condition& c : conditions_) {
       m.push_back(mean(c, t, truth_cells));
       means.insert(means.end(), m.back().begin(), m.back().end());
-      labels += (labels.empty() ? "" : "\n") + canonical_label(c) + (s.cell_types > 1 ? "|type" + std::to_string(t + 1) : "");
+      labels +=
+          (labels.empty() ? "" : "\n") + canonical_label(c) + (s.cell_types > 1 ? "|type" + std::to_string(t + 1) : "");
     }
     for (std::size_t c = 0; c < conditions_.size(); ++c) {
       if (conditions_[c].parts.size() != 2) continue;
       std::vector<double> rest = m[c];
       for (std::size_t g = 0; g < s.genes; ++g) rest[g] += m[0][g];
       for (const auto& part : conditions_[c].parts) {
-        const auto single = static_cast<std::size_t>(std::find(conditions_.begin(), conditions_.end(), parse_condition(part.name)) - conditions_.begin());
+        const auto single = static_cast<std::size_t>(
+            std::find(conditions_.begin(), conditions_.end(), parse_condition(part.name)) - conditions_.begin());
         for (std::size_t g = 0; g < s.genes; ++g) rest[g] -= m[single][g];
       }
       interactions.insert(interactions.end(), rest.begin(), rest.end());
       interaction_labels += (interaction_labels.empty() ? "" : "\n") + canonical_label(conditions_[c]);
     }
   }
-  const nlohmann::ordered_json settings{{"preset", s.preset}, {"seed", s.seed}, {"genes", s.genes}, {"programs", s.programs},
-                                        {"perturbations", s.perturbations}, {"doubles", s.doubles}, {"cell_types", s.cell_types},
-                                        {"batches", s.batches}, {"cells_per_condition", s.cells_per_condition},
-                                        {"control_cells", s.control_cells}, {"responders", s.responders}, {"rare", s.rare},
-                                        {"saturation", s.saturation}, {"batch_effect", s.batch_effect}};
+  const nlohmann::ordered_json settings{{"preset", s.preset},
+                                        {"seed", s.seed},
+                                        {"genes", s.genes},
+                                        {"programs", s.programs},
+                                        {"perturbations", s.perturbations},
+                                        {"doubles", s.doubles},
+                                        {"cell_types", s.cell_types},
+                                        {"batches", s.batches},
+                                        {"cells_per_condition", s.cells_per_condition},
+                                        {"control_cells", s.control_cells},
+                                        {"responders", s.responders},
+                                        {"rare", s.rare},
+                                        {"saturation", s.saturation},
+                                        {"batch_effect", s.batch_effect}};
   out.notes = {{"settings", settings.dump()}, {"truth_labels", labels}, {"interaction_labels", interaction_labels}};
   out.arrays.emplace_back("truth_mean", std::vector<std::size_t>{means.size() / s.genes, s.genes}, means);
   if (!interactions.empty())
-    out.arrays.emplace_back("truth_interaction", std::vector<std::size_t>{interactions.size() / s.genes, s.genes}, interactions);
-  std::vector<float> share(s.share.begin(), s.share.end()), theta(s.theta.begin(), s.theta.end()), sizes(s.library_sizes.begin(), s.library_sizes.end());
+    out.arrays.emplace_back("truth_interaction", std::vector<std::size_t>{interactions.size() / s.genes, s.genes},
+                            interactions);
+  std::vector<float> share(s.share.begin(), s.share.end()), theta(s.theta.begin(), s.theta.end()),
+      sizes(s.library_sizes.begin(), s.library_sizes.end());
   out.arrays.emplace_back("truth_share", std::vector<std::size_t>{share.size()}, share);
   out.arrays.emplace_back("truth_theta", std::vector<std::size_t>{theta.size()}, theta);
   out.arrays.emplace_back("truth_library_sizes", std::vector<std::size_t>{sizes.size()}, sizes);

@@ -11,14 +11,15 @@
 namespace perturbine {
 
 struct SimulationSettings {
-  std::string preset = "norman";      // norman: singles and doubles in one line; screen: singles in three cell types
+  std::string preset = "norman";  // norman: singles and doubles in one line; screen: singles in three cell types
   std::uint64_t seed = 1;
   std::size_t genes = 500, programs = 12, perturbations = 20, doubles = 16, cell_types = 1, batches = 2;
   std::size_t cells_per_condition = 90, control_cells = 150;
   double responders = .85, rare = .03;  // shares of cells that respond, and that respond threefold
   double saturation = 1.1;              // of a program's activity: |activity| stays below it
   double batch_effect = .05;
-  /// From a real file's controls (--like): per gene mean share of the library and inverse dispersion, and library sizes.
+  /// From a real file's controls (--like): per gene mean share of the library and inverse dispersion, and library
+  /// sizes.
   std::vector<std::string> gene_names;
   std::vector<double> share, theta, library_sizes;
 };
@@ -46,7 +47,8 @@ class Simulator {
   /// Mean of log1p(10,000 count / library size) over `cells` cells of the truth, batches in turn.
   std::vector<double> mean(const Condition& condition, std::size_t cell_type, std::size_t cells) const;
 
-  /// The whole data set, with the truth beside it: uns/perturbine/{truth_labels, truth_mean, truth_interaction, settings}.
+  /// The whole data set, with the truth beside it: uns/perturbine/{truth_labels, truth_mean, truth_interaction,
+  /// settings}.
   H5adContents data_set() const;
 
  private:
@@ -54,12 +56,12 @@ class Simulator {
   SimulationSettings settings_;
   std::vector<std::string> perturbations_;
   std::vector<Condition> conditions_;
-  std::vector<double> loading_;        // [programs, genes]
-  std::vector<double> effect_;         // [perturbations, programs]
-  std::vector<double> coupling_;       // [programs, programs]: one program drives others
-  std::vector<double> cycle_;          // [2, genes]
-  std::vector<double> type_offset_;    // [cell_types, genes]
-  std::vector<double> batch_offset_;   // [batches, genes]
+  std::vector<double> loading_;       // [programs, genes]
+  std::vector<double> effect_;        // [perturbations, programs]
+  std::vector<double> coupling_;      // [programs, programs]: one program drives others
+  std::vector<double> cycle_;         // [2, genes]
+  std::vector<double> type_offset_;   // [cell_types, genes]
+  std::vector<double> batch_offset_;  // [batches, genes]
 };
 
 }  // namespace perturbine

@@ -27,7 +27,8 @@ SplitEntry read_entry(const Json& j, const std::string& where) {
   }
   require_input(j.is_object(), where, ": an entry must be a condition's label or an object");
   for (const auto& [key, value] : j.items())
-    require_input(key == "condition" || key == "cell_type" || key == "batch" || key == "cells", where, ": the field '", key, "' of an entry is not known");
+    require_input(key == "condition" || key == "cell_type" || key == "batch" || key == "cells", where, ": the field '",
+                  key, "' of an entry is not known");
   if (j.contains("condition")) e.condition = canonical_label(parse_condition(text_field(j, "condition", where)));
   e.cell_type = text_field(j, "cell_type", where);
   e.batch = text_field(j, "batch", where);
@@ -39,7 +40,8 @@ SplitLists read_lists(const Json& j, const std::string& where) {
   SplitLists s;
   s.name = text_field(j, "name", where);
   s.rest = text_field(j, "rest", where);
-  require_input(s.rest.empty() || s.rest == "train" || s.rest == "ignore", where, ": 'rest' is '", s.rest, "' but must be train or ignore");
+  require_input(s.rest.empty() || s.rest == "train" || s.rest == "ignore", where, ": 'rest' is '", s.rest,
+                "' but must be train or ignore");
   for (const auto& [key, list] : {std::pair{"train", &s.train}, {"validation", &s.validation}, {"test", &s.test}}) {
     if (!j.contains(key)) continue;
     require_input(j[key].is_array(), where, ": '", key, "' must be a list");
@@ -47,10 +49,12 @@ SplitLists read_lists(const Json& j, const std::string& where) {
   }
   if (j.contains("groups")) {
     if (j["groups"].is_object()) {
-      for (const auto& [label, group] : j["groups"].items()) s.groups.emplace_back(read_entry(label, where), group.get<std::string>());
+      for (const auto& [label, group] : j["groups"].items())
+        s.groups.emplace_back(read_entry(label, where), group.get<std::string>());
     } else {
       for (const Json& g : j["groups"]) {
-        require_input(g.is_object() && g.contains("match") && g.contains("group"), where, ": a group needs 'match' and 'group'");
+        require_input(g.is_object() && g.contains("match") && g.contains("group"), where,
+                      ": a group needs 'match' and 'group'");
         s.groups.emplace_back(read_entry(g["match"], where), text_field(g, "group", where));
       }
     }
@@ -89,9 +93,12 @@ std::vector<SplitLists> read_split(const std::string& path) {
   Json j;
   try {
     j = Json::parse(read_text(path));
-    require_input(j.is_object() && j.value("schema", "") == "perturbine.split/1", path, ": its schema is not perturbine.split/1");
-    static const std::set<std::string> known{"schema", "name", "train", "validation", "test", "groups", "rest", "folds"};
-    for (const auto& [key, value] : j.items()) require_input(known.count(key) != 0, path, ": the field '", key, "' is not known");
+    require_input(j.is_object() && j.value("schema", "") == "perturbine.split/1", path,
+                  ": its schema is not perturbine.split/1");
+    static const std::set<std::string> known{"schema", "name",   "train", "validation",
+                                             "test",   "groups", "rest",  "folds"};
+    for (const auto& [key, value] : j.items())
+      require_input(known.count(key) != 0, path, ": the field '", key, "' is not known");
     if (!j.contains("folds")) return {read_lists(j, path)};
     std::vector<SplitLists> folds;
     for (const Json& f : j["folds"]) folds.push_back(read_lists(f, path));
@@ -136,7 +143,8 @@ Fold apply_split(const SplitLists& lists, const Dataset& data) {
       if (value.empty()) return;
       if (std::find(names.begin(), names.end(), value) != names.end()) return;
       std::string near;
-      for (const std::string& n : near_spellings(value, names)) near += (near.empty() ? "; near spellings: " : ", ") + n;
+      for (const std::string& n : near_spellings(value, names))
+        near += (near.empty() ? "; near spellings: " : ", ") + n;
       throw InputError(text("split: the ", what, " '", value, "' in ", list, " is not in ", data.path, near));
     };
     known(e.condition, data.labels, "condition");
@@ -150,10 +158,12 @@ Fold apply_split(const SplitLists& lists, const Dataset& data) {
       if (!names.empty() && names.count(data.cell_names[i]) == 0) continue;
       cells.push_back(i);
     }
-    require_input(names.empty() || cells.size() == names.size(), "split: an entry of ", list, " names cells that are not in ", data.path);
+    require_input(names.empty() || cells.size() == names.size(), "split: an entry of ", list,
+                  " names cells that are not in ", data.path);
     return cells;
   };
-  auto assign = [&](const std::vector<SplitEntry>& entries, Role role, const char* list, std::vector<Fold::Entry>* out) {
+  auto assign = [&](const std::vector<SplitEntry>& entries, Role role, const char* list,
+                    std::vector<Fold::Entry>* out) {
     for (const SplitEntry& e : entries) {
       const auto cells = matching(e, list);
       for (const std::size_t i : cells) {
@@ -172,7 +182,8 @@ Fold apply_split(const SplitLists& lists, const Dataset& data) {
       }
       for (auto& [key, part] : parts) {
         if (part.label == control_label) continue;
-        require_input(part.cells.size() >= 2, "split: ", part.label, " has ", part.cells.size(), " held-out cell; at least 2 are needed");
+        require_input(part.cells.size() >= 2, "split: ", part.label, " has ", part.cells.size(),
+                      " held-out cell; at least 2 are needed");
         for (const auto& [match, group] : lists.groups) {
           const bool same_condition = match.condition.empty() || match.condition == part.label;
           if (same_condition && (match.cell_type.empty() || match.cell_type == part.context)) part.group = group;
@@ -187,14 +198,18 @@ Fold apply_split(const SplitLists& lists, const Dataset& data) {
   std::set<std::string> missing;
   for (std::size_t i = 0; i < data.cells(); ++i) {
     if (fold.role[i] != unlisted) continue;
-    if (data.condition[i] == 0 || lists.rest == "train") fold.role[i] = Role::train;
-    else if (lists.rest == "ignore") fold.role[i] = Role::ignore;
-    else missing.insert(data.labels[static_cast<std::size_t>(data.condition[i])]);
+    if (data.condition[i] == 0 || lists.rest == "train")
+      fold.role[i] = Role::train;
+    else if (lists.rest == "ignore")
+      fold.role[i] = Role::ignore;
+    else
+      missing.insert(data.labels[static_cast<std::size_t>(data.condition[i])]);
   }
-  require_input(missing.empty(), "split: ", missing.size(), " conditions stand in no list, for example ", missing.empty() ? "" : *missing.begin(),
-                "; list them or say \"rest\": \"train\" or \"ignore\"");
+  require_input(missing.empty(), "split: ", missing.size(), " conditions stand in no list, for example ",
+                missing.empty() ? "" : *missing.begin(), "; list them or say \"rest\": \"train\" or \"ignore\"");
   bool control_trains = false;
-  for (std::size_t i = 0; i < data.cells(); ++i) control_trains |= data.condition[i] == 0 && fold.role[i] == Role::train;
+  for (std::size_t i = 0; i < data.cells(); ++i)
+    control_trains |= data.condition[i] == 0 && fold.role[i] == Role::train;
   require_input(control_trains, "split: no control cells are left to train on");
   return fold;
 }
@@ -217,7 +232,8 @@ SplitEntry entry_of(const std::string& label) {
 SplitLists hold_out(const Dataset& data, const std::set<std::string>& test, std::string name) {
   SplitLists s;
   s.name = std::move(name);
-  for (std::size_t l = 1; l < data.labels.size(); ++l) (test.count(data.labels[l]) != 0 ? s.test : s.train).push_back(entry_of(data.labels[l]));
+  for (std::size_t l = 1; l < data.labels.size(); ++l)
+    (test.count(data.labels[l]) != 0 ? s.test : s.train).push_back(entry_of(data.labels[l]));
   return s;
 }
 
@@ -225,7 +241,8 @@ SplitLists hold_out(const Dataset& data, const std::set<std::string>& test, std:
 void add_seen_groups(const Dataset& data, SplitLists& s) {
   std::set<std::string> singles;
   for (const SplitEntry& e : s.train)
-    if (const auto& c = data.conditions[data.condition_index(e.condition)]; c.parts.size() == 1) singles.insert(c.parts[0].name);
+    if (const auto& c = data.conditions[data.condition_index(e.condition)]; c.parts.size() == 1)
+      singles.insert(c.parts[0].name);
   for (const SplitEntry& e : s.test) {
     const Condition& c = data.conditions[data.condition_index(e.condition)];
     std::size_t seen = 0;
@@ -246,13 +263,15 @@ std::vector<SplitLists> make_split(const Dataset& data, const SplitOptions& o) {
   auto some = [&](const std::vector<std::string>& from) {
     std::set<std::string> chosen;
     const auto order = shuffled(from.size(), o.seed);
-    const auto count = std::max<std::size_t>(1, static_cast<std::size_t>(o.fraction * static_cast<double>(from.size()) + .5));
+    const auto count =
+        std::max<std::size_t>(1, static_cast<std::size_t>(o.fraction * static_cast<double>(from.size()) + .5));
     for (std::size_t i = 0; i < std::min(count, from.size()); ++i) chosen.insert(from[order[i]]);
     return chosen;
   };
   std::vector<SplitLists> folds;
   if (o.kind == "random" || o.kind == "doubles") {
-    require_input(o.kind == "random" || !doubles.empty(), data.path, ": has no combination to hold out (--kind doubles)");
+    require_input(o.kind == "random" || !doubles.empty(), data.path,
+                  ": has no combination to hold out (--kind doubles)");
     folds.push_back(hold_out(data, some(o.kind == "random" ? perturbed : doubles), o.kind));
     add_seen_groups(data, folds.back());
   } else if (o.kind == "leave-one-out") {
@@ -261,7 +280,8 @@ std::vector<SplitLists> make_split(const Dataset& data, const SplitOptions& o) {
       add_seen_groups(data, folds.back());
     }
   } else if (o.kind == "k-fold") {
-    require_input(o.folds <= perturbed.size(), "--folds is ", o.folds, " but there are ", perturbed.size(), " perturbed conditions");
+    require_input(o.folds <= perturbed.size(), "--folds is ", o.folds, " but there are ", perturbed.size(),
+                  " perturbed conditions");
     const auto order = shuffled(perturbed.size(), o.seed);
     for (std::size_t f = 0; f < o.folds; ++f) {
       std::set<std::string> test;
@@ -287,7 +307,8 @@ std::vector<SplitLists> make_split(const Dataset& data, const SplitOptions& o) {
   } else if (o.kind == "leave-covariate-out") {
     require_input(o.by == "cell_type" || o.by == "batch", "--by is '", o.by, "' but must be cell_type or batch");
     const auto& names = o.by == "cell_type" ? data.contexts : data.batches;
-    require_input(names.size() >= 2, data.path, ": has only one ", o.by, " (--cell-type-column and --batch-column name columns)");
+    require_input(names.size() >= 2, data.path, ": has only one ", o.by,
+                  " (--cell-type-column and --batch-column name columns)");
     for (const std::string& value : names) {
       SplitLists s;
       s.name = value;
@@ -297,13 +318,15 @@ std::vector<SplitLists> make_split(const Dataset& data, const SplitOptions& o) {
         (o.by == "cell_type" ? e.cell_type : e.batch) = value;
         const auto cells = data.cells_of(l);
         const auto& of = o.by == "cell_type" ? data.context : data.batch;
-        const bool any = std::any_of(cells.begin(), cells.end(), [&](std::size_t i) { return names[static_cast<std::size_t>(of[i])] == value; });
+        const bool any = std::any_of(cells.begin(), cells.end(),
+                                     [&](std::size_t i) { return names[static_cast<std::size_t>(of[i])] == value; });
         if (any) s.test.push_back(e);
       }
       folds.push_back(s);
     }
   } else {
-    throw InputError(text("--kind is '", o.kind, "' but must be random, cells, doubles, leave-one-out, k-fold or leave-covariate-out"));
+    throw InputError(text("--kind is '", o.kind,
+                          "' but must be random, cells, doubles, leave-one-out, k-fold or leave-covariate-out"));
   }
   return folds;
 }

@@ -12,7 +12,9 @@ namespace perturbine {
 struct SplitEntry {
   std::string condition, cell_type, batch;  // empty: any
   std::vector<std::string> cells;           // names; empty: any
-  std::string name() const { return condition + (cell_type.empty() ? "" : "|" + cell_type) + (batch.empty() ? "" : "|" + batch); }
+  std::string name() const {
+    return condition + (cell_type.empty() ? "" : "|" + cell_type) + (batch.empty() ? "" : "|" + batch);
+  }
   bool operator==(const SplitEntry&) const = default;
 };
 

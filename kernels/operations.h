@@ -1,5 +1,5 @@
-// The list of operations. Each module builds its table from it: an operation listed here without an execute() for one of
-// the executors does not link.
+// The list of operations. Each module builds its table from it: an operation listed here without an execute() for one
+// of the executors does not link.
 #pragma once
 #include "kernels/attention/set_attention.h"
 #include "kernels/counts/counts.h"
@@ -20,64 +20,64 @@
 #define PERTURBINE_EACH_LIBRARY_OPERATION(X) \
   X(MatrixProduct<float>)                    \
   X(Linear<float>)                           \
-  X(SortKeys<std::int32_t>) \
+  X(SortKeys<std::int32_t>)                  \
   X(SortColumns<float>)
 
 /// Operations with device code of our own.
-#define PERTURBINE_EACH_OWN_OPERATION(X)  \
-  X(BiasActivation<float>)                \
-  X(BiasActivationBackward<float>)        \
-  X(FilmLayerNorm<float>)                 \
-  X(FilmLayerNorm<bfloat16>)              \
-  X(FilmLayerNormBackward<float>)         \
-  X(FilmLayerNormBackward<bfloat16>)      \
-  X(Combine<float>)                       \
-  X(Combine<bfloat16>)                    \
-  X(GatherRows<float>)                    \
-  X(GatherRows<bfloat16>)                 \
-  X(Dropout<float>)                       \
-  X(Dropout<bfloat16>)                    \
-  X(ScaleRows<float>)                     \
-  X(ScaleRows<bfloat16>)                  \
-  X(Silu<float>)                          \
-  X(Silu<bfloat16>)                       \
-  X(GlobalNorm<float>)                    \
-  X(AdamW<float>)                         \
-  X(RandomFill<float>)                    \
-  X(RandomWords<std::uint32_t>)           \
-  X(TimeEmbedding<float>)                 \
-  X(TimeEmbeddingBackward<float>)         \
-  X(SetEmbedding<float>) \
-  X(SetEmbedding<bfloat16>) \
-  X(SetEmbeddingBackward<float>) \
-  X(SetEmbeddingBackward<bfloat16>) \
-  X(DiffusionNoise<float>) \
-  X(DiffusionNoise<bfloat16>) \
-  X(DiffusionLoss<float>) \
-  X(DiffusionLoss<bfloat16>) \
-  X(Denoise<float>) \
-  X(Denoise<bfloat16>) \
-  X(ReverseStep<float>) \
-  X(ReverseStep<bfloat16>) \
-  X(Guidance<float>) \
-  X(Guidance<bfloat16>) \
-  X(LayerNorm<float>) \
-  X(LayerNorm<bfloat16>) \
-  X(LayerNormBackward<float>) \
-  X(LayerNormBackward<bfloat16>) \
-  X(GatedResidual<float>) \
-  X(GatedResidual<bfloat16>) \
-  X(GatedResidualBackward<float>) \
-  X(GatedResidualBackward<bfloat16>) \
-  X(SetAttention<float>) \
-  X(SetAttention<bfloat16>) \
-  X(SetAttentionBackward<float>) \
-  X(SetAttentionBackward<bfloat16>) \
-  X(LogNormalise<float>) \
-  X(CountLikelihood<float>) \
-  X(SampleCounts<float>) \
-  X(PairwiseSum<float>) \
-  X(ColumnMoments<float>) \
+#define PERTURBINE_EACH_OWN_OPERATION(X) \
+  X(BiasActivation<float>)               \
+  X(BiasActivationBackward<float>)       \
+  X(FilmLayerNorm<float>)                \
+  X(FilmLayerNorm<bfloat16>)             \
+  X(FilmLayerNormBackward<float>)        \
+  X(FilmLayerNormBackward<bfloat16>)     \
+  X(Combine<float>)                      \
+  X(Combine<bfloat16>)                   \
+  X(GatherRows<float>)                   \
+  X(GatherRows<bfloat16>)                \
+  X(Dropout<float>)                      \
+  X(Dropout<bfloat16>)                   \
+  X(ScaleRows<float>)                    \
+  X(ScaleRows<bfloat16>)                 \
+  X(Silu<float>)                         \
+  X(Silu<bfloat16>)                      \
+  X(GlobalNorm<float>)                   \
+  X(AdamW<float>)                        \
+  X(RandomFill<float>)                   \
+  X(RandomWords<std::uint32_t>)          \
+  X(TimeEmbedding<float>)                \
+  X(TimeEmbeddingBackward<float>)        \
+  X(SetEmbedding<float>)                 \
+  X(SetEmbedding<bfloat16>)              \
+  X(SetEmbeddingBackward<float>)         \
+  X(SetEmbeddingBackward<bfloat16>)      \
+  X(DiffusionNoise<float>)               \
+  X(DiffusionNoise<bfloat16>)            \
+  X(DiffusionLoss<float>)                \
+  X(DiffusionLoss<bfloat16>)             \
+  X(Denoise<float>)                      \
+  X(Denoise<bfloat16>)                   \
+  X(ReverseStep<float>)                  \
+  X(ReverseStep<bfloat16>)               \
+  X(Guidance<float>)                     \
+  X(Guidance<bfloat16>)                  \
+  X(LayerNorm<float>)                    \
+  X(LayerNorm<bfloat16>)                 \
+  X(LayerNormBackward<float>)            \
+  X(LayerNormBackward<bfloat16>)         \
+  X(GatedResidual<float>)                \
+  X(GatedResidual<bfloat16>)             \
+  X(GatedResidualBackward<float>)        \
+  X(GatedResidualBackward<bfloat16>)     \
+  X(SetAttention<float>)                 \
+  X(SetAttention<bfloat16>)              \
+  X(SetAttentionBackward<float>)         \
+  X(SetAttentionBackward<bfloat16>)      \
+  X(LogNormalise<float>)                 \
+  X(CountLikelihood<float>)              \
+  X(SampleCounts<float>)                 \
+  X(PairwiseSum<float>)                  \
+  X(ColumnMoments<float>)                \
   X(CompareSorted<float>)
 
 #define PERTURBINE_EACH_OPERATION(X)   \

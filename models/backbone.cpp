@@ -26,14 +26,17 @@ std::vector<double> Backbone::predict_mean(const Query& q) const {
     // A condition seen in other contexts keeps its (shrunken) change; others follow the rule of their stratum.
     for (const auto& r : shrunk_->rows())
       if (r.condition == q.condition) delta = r.delta;
-    if (delta.empty()) delta = FittedMean(*shrunk_, choice_->rule(stratum_of(q.condition, *effects_))).delta(q.condition);
+    if (delta.empty())
+      delta = FittedMean(*shrunk_, choice_->rule(stratum_of(q.condition, *effects_))).delta(q.condition);
   }
   for (std::size_t g = 0; g < m.size(); ++g) m[g] = std::max(0.0, m[g] + delta[g]);
   return m;
 }
 
-GeneratedCells Backbone::decode(Queue& queue, const Query& q, const std::vector<float>& latent, std::size_t count, std::uint64_t seed) const {
-  return decode_counts(queue, space_, latent, predict_mean(q), draw_library_sizes(data_, q.context, count, seed), options_.technical_shrinkage, seed);
+GeneratedCells Backbone::decode(Queue& queue, const Query& q, const std::vector<float>& latent, std::size_t count,
+                                std::uint64_t seed) const {
+  return decode_counts(queue, space_, latent, predict_mean(q), draw_library_sizes(data_, q.context, count, seed),
+                       options_.technical_shrinkage, seed);
 }
 
 GeneratedCells Backbone::sample(Queue& queue, const Query& q, std::size_t count, std::uint64_t seed) const {

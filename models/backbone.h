@@ -1,6 +1,6 @@
-// What the generative models share, and a model of its own: the closed-form mean, chosen per stratum by leave-one-out and
-// shrunk, Gaussian residuals in the latent space, and the calibrated count decoder. A model is judged by its difference
-// to this.
+// What the generative models share, and a model of its own: the closed-form mean, chosen per stratum by leave-one-out
+// and shrunk, Gaussian residuals in the latent space, and the calibrated count decoder. A model is judged by its
+// difference to this.
 #pragma once
 #include <optional>
 
@@ -12,7 +12,8 @@ namespace perturbine {
 class Backbone : public Model {
  public:
   std::string name() const override { return "backbone"; }
-  void fit(Queue& queue, const TrainingData& data, const TrainingOptions& options, const ProgressCallback& progress) override;
+  void fit(Queue& queue, const TrainingData& data, const TrainingOptions& options,
+           const ProgressCallback& progress) override;
   std::vector<double> predict_mean(const Query& query) const override;
   GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const override;
   std::vector<std::string> report() const override;
@@ -21,7 +22,8 @@ class Backbone : public Model {
   const std::vector<float>& residuals() const { return residuals_; }
   const TrainingData& data() const { return data_; }
   /// Cells from given latent residuals around the predicted mean.
-  GeneratedCells decode(Queue& queue, const Query& query, const std::vector<float>& latent, std::size_t count, std::uint64_t seed) const;
+  GeneratedCells decode(Queue& queue, const Query& query, const std::vector<float>& latent, std::size_t count,
+                        std::uint64_t seed) const;
 
  private:
   TrainingData data_;

@@ -25,10 +25,17 @@ class Baseline final : public Model {
     effects_.emplace(data);
     MeanRule rule;
     switch (kind_) {
-      case Kind::no_change: rule.kind = MeanRule::Kind::no_change; break;
-      case Kind::mean: rule.kind = MeanRule::Kind::mean; break;
-      case Kind::ridge: rule = {MeanRule::Kind::ridge, .1, 1}; break;
-      default: rule.kind = MeanRule::Kind::additive;
+      case Kind::no_change:
+        rule.kind = MeanRule::Kind::no_change;
+        break;
+      case Kind::mean:
+        rule.kind = MeanRule::Kind::mean;
+        break;
+      case Kind::ridge:
+        rule = {MeanRule::Kind::ridge, .1, 1};
+        break;
+      default:
+        rule.kind = MeanRule::Kind::additive;
     }
     fitted_.emplace(*effects_, rule);
   }
@@ -45,7 +52,9 @@ class Baseline final : public Model {
     const bool perturbed = kind_ == Kind::mean && !q.condition.is_control();
     for (int any_context = 0; any_context < 2 && pool.empty(); ++any_context)
       for (std::size_t i = 0; i < data_.cells(); ++i)
-        if ((data_.condition[i] != 0) == perturbed && (any_context == 1 || static_cast<std::size_t>(data_.context[i]) == q.context)) pool.push_back(i);
+        if ((data_.condition[i] != 0) == perturbed &&
+            (any_context == 1 || static_cast<std::size_t>(data_.context[i]) == q.context))
+          pool.push_back(i);
     const auto d = perturbed ? std::vector<double>(data_.genes, 0.0) : fitted_->delta(q.condition);
     // Every cell at most once: repeats would bias distances within the sample.
     std::vector<std::uint32_t> order(pool.size());
@@ -72,7 +81,8 @@ class Baseline final : public Model {
 }  // namespace
 
 const std::vector<std::string>& model_names() {
-  static const std::vector<std::string> names{"no-change", "mean", "additive", "additive-cells", "ridge", "backbone", "diffusion"};
+  static const std::vector<std::string> names{"no-change", "mean",     "additive", "additive-cells",
+                                              "ridge",     "backbone", "diffusion"};
   return names;
 }
 

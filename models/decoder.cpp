@@ -4,8 +4,8 @@
 #include <cmath>
 #include <map>
 
-#include "kernels/counts/counts.h"
 #include "kernels/core/philox.h"
+#include "kernels/counts/counts.h"
 
 namespace perturbine {
 
@@ -27,7 +27,8 @@ LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::
   for (std::size_t i = 0; i < n; ++i) {
     const auto& [count, sum] = means[{data.condition[i], data.context[i]}];
     for (std::size_t g = 0; g < G; ++g)
-      centred[i * G + g] += static_cast<float>(s.components.mean[g] - sum[g] / count);  // project() takes the mean away again
+      centred[i * G + g] +=
+          static_cast<float>(s.components.mean[g] - sum[g] / count);  // project() takes the mean away again
   }
   residuals = project(s.components, centred.data(), n);
   s.residual_variance.assign(K, 0);
@@ -39,7 +40,8 @@ LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::
   // averaged over an even choice of cells.
   std::vector<double> share(G, 0), noise(G, 0);
   for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t g = 0; g < G; ++g) share[g] += std::expm1(static_cast<double>(data.row(i)[g])) / 10000 / static_cast<double>(n);
+    for (std::size_t g = 0; g < G; ++g)
+      share[g] += std::expm1(static_cast<double>(data.row(i)[g])) / 10000 / static_cast<double>(n);
   const std::size_t some = std::min<std::size_t>(n, 64);
   for (std::size_t c = 0; c < some; ++c) {
     const double library = data.library_size[c * n / some], scale = 10000 / library;
@@ -69,7 +71,8 @@ LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::
   return s;
 }
 
-std::vector<double> draw_library_sizes(const TrainingData& data, std::size_t context, std::size_t count, std::uint64_t seed) {
+std::vector<double> draw_library_sizes(const TrainingData& data, std::size_t context, std::size_t count,
+                                       std::uint64_t seed) {
   std::vector<double> pool;
   for (std::size_t i = 0; i < data.cells(); ++i)
     if (static_cast<std::size_t>(data.context[i]) == context) pool.push_back(data.library_size[i]);
@@ -100,12 +103,14 @@ double expected_log1p(double rate, double scale, const std::vector<double>& log_
 
 }  // namespace
 
-GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::vector<float>& latent, const std::vector<double>& mean,
-                             const std::vector<double>& library_size, double shrinkage, std::uint64_t seed) {
+GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::vector<float>& latent,
+                             const std::vector<double>& mean, const std::vector<double>& library_size, double shrinkage,
+                             std::uint64_t seed) {
   const std::size_t n = library_size.size(), G = mean.size(), K = space.components.components.rows;
   // Rates before calibration: expm1 of the mean plus the latent's deviation, its technical part taken out.
   std::vector<double> keep(K);
-  for (std::size_t k = 0; k < K; ++k) keep[k] = std::sqrt(1 - std::clamp(shrinkage, 0.0, 1.0) * space.technical_share[k]);
+  for (std::size_t k = 0; k < K; ++k)
+    keep[k] = std::sqrt(1 - std::clamp(shrinkage, 0.0, 1.0) * space.technical_share[k]);
   std::vector<double> centre(K, 0);
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t k = 0; k < K; ++k) centre[k] += static_cast<double>(latent[i * K + k]) / static_cast<double>(n);
@@ -120,7 +125,8 @@ GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::
         for (std::size_t g = 0; g < G; ++g) row[g] += z * component[g];
       }
       for (std::size_t g = 0; g < G; ++g)
-        rate[i * G + g] = static_cast<float>(std::max(0.0, std::expm1(std::min(row[g], 9.0))) * library_size[i] / 10000);
+        rate[i * G + g] =
+            static_cast<float>(std::max(0.0, std::expm1(std::min(row[g], 9.0))) * library_size[i] / 10000);
     }
   });
   // Per-gene factors by fixed-point iteration on the expected mean of a subset of the cells.
@@ -129,7 +135,8 @@ GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::
   std::vector<double> factor(G, 1);
   std::vector<std::vector<double>> tables(subset);
   for (std::size_t i = 0; i < subset; ++i)
-    for (std::size_t k = 0; k < 64; ++k) tables[i].push_back(std::log1p(10000 / library_size[chosen(i)] * static_cast<double>(k)));
+    for (std::size_t k = 0; k < 64; ++k)
+      tables[i].push_back(std::log1p(10000 / library_size[chosen(i)] * static_cast<double>(k)));
   queue.cpu().pool.for_ranges(G, 8, [&](std::size_t begin, std::size_t end) {
     for (std::size_t g = begin; g < end; ++g) {
       const double target = std::max(0.0, mean[g]);
@@ -142,7 +149,9 @@ GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::
       for (int iteration = 0; iteration < 8; ++iteration) {
         double got = 0;
         for (std::size_t i = 0; i < subset; ++i)
-          got += expected_log1p(factor[g] * static_cast<double>(rate[chosen(i) * G + g]), 10000 / library_size[chosen(i)], tables[i]) / static_cast<double>(subset);
+          got += expected_log1p(factor[g] * static_cast<double>(rate[chosen(i) * G + g]),
+                                10000 / library_size[chosen(i)], tables[i]) /
+                 static_cast<double>(subset);
         const double ratio = target / std::max(got, 1e-9);
         factor[g] = std::clamp(factor[g] * std::pow(ratio, got > 1 ? 1.5 : 1.0), 1e-3, 50.0);
         if (std::abs(ratio - 1) < 2e-3) break;
@@ -156,11 +165,14 @@ GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::
   out.count = n, out.genes = G, out.library_size = library_size;
   out.counts.resize(n * G);
   const std::uint64_t offset = 0;
-  execute(queue.cpu(), SampleCounts<float>{matrix<const float>(rate.data(), n, G), {}, {&offset, 1}, matrix(out.counts.data(), n, G), seed ^ 0xc0u});
+  execute(queue.cpu(),
+          SampleCounts<float>{
+              matrix<const float>(rate.data(), n, G), {}, {&offset, 1}, matrix(out.counts.data(), n, G), seed ^ 0xc0u});
   out.expression.resize(n * G);
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t g = 0; g < G; ++g)
-      out.expression[i * G + g] = static_cast<float>(std::log1p(10000 * static_cast<double>(out.counts[i * G + g]) / library_size[i]));
+      out.expression[i * G + g] =
+          static_cast<float>(std::log1p(10000 * static_cast<double>(out.counts[i * G + g]) / library_size[i]));
   return out;
 }
 

@@ -1,5 +1,6 @@
-// From means and latent residuals to cells with counts. Counts are Poisson around per-cell rates; per-gene factors are set
-// so that the mean of log1p of the sampled cells is the predicted mean (E[log1p] of a count lies below log1p of its rate).
+// From means and latent residuals to cells with counts. Counts are Poisson around per-cell rates; per-gene factors are
+// set so that the mean of log1p of the sampled cells is the predicted mean (E[log1p] of a count lies below log1p of its
+// rate).
 #pragma once
 #include "models/linear_algebra.h"
 #include "models/model.h"
@@ -9,8 +10,8 @@ namespace perturbine {
 /// Latent space of training cells, with the share of each component's variance that counting noise makes up.
 struct LatentSpace {
   PrincipalComponents components;
-  std::vector<double> residual_variance;   // [latent], of training cells about their condition means
-  std::vector<double> technical_share;     // [latent], in [0, 1]
+  std::vector<double> residual_variance;  // [latent], of training cells about their condition means
+  std::vector<double> technical_share;    // [latent], in [0, 1]
 };
 
 /// Fits the space to training cells and estimates the technical share: the variance of log1p expression that
@@ -18,10 +19,12 @@ struct LatentSpace {
 LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::vector<float>& residuals);
 
 /// `latent` [count, components] are residuals about the mean; `mean` [genes] is what the cells' average must be.
-GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::vector<float>& latent, const std::vector<double>& mean,
-                             const std::vector<double>& library_size, double shrinkage, std::uint64_t seed);
+GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::vector<float>& latent,
+                             const std::vector<double>& mean, const std::vector<double>& library_size, double shrinkage,
+                             std::uint64_t seed);
 
 /// Library sizes drawn from those of training cells of a context.
-std::vector<double> draw_library_sizes(const TrainingData& data, std::size_t context, std::size_t count, std::uint64_t seed);
+std::vector<double> draw_library_sizes(const TrainingData& data, std::size_t context, std::size_t count,
+                                       std::uint64_t seed);
 
 }  // namespace perturbine

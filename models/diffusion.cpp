@@ -23,9 +23,21 @@ struct DeviceBatch {
   Buffer<std::int32_t> offsets, index, member_row, context_offsets, context_index, context_row;
   Buffer<std::uint64_t> draw;
   DeviceBatch(Queue& q, std::size_t rows, std::size_t width, std::size_t members)
-      : x0(q, rows * width), time(q, rows), alpha(q, rows), sigma(q, rows), weight(q, rows), row_weight(q, rows), set_weight(q, members),
-        context_weight(q, rows), offsets(q, rows + 1), index(q, members), member_row(q, members), context_offsets(q, rows + 1),
-        context_index(q, rows), context_row(q, rows), draw(q, 1) {}
+      : x0(q, rows * width),
+        time(q, rows),
+        alpha(q, rows),
+        sigma(q, rows),
+        weight(q, rows),
+        row_weight(q, rows),
+        set_weight(q, members),
+        context_weight(q, rows),
+        offsets(q, rows + 1),
+        index(q, members),
+        member_row(q, members),
+        context_offsets(q, rows + 1),
+        context_index(q, rows),
+        context_row(q, rows),
+        draw(q, 1) {}
 };
 
 // The sets of perturbations of a batch, padded to a fixed number of members: padding has index -1 and weight 0.
@@ -53,7 +65,8 @@ void Diffusion::prepare(Queue& queue, const TrainingData& data, const TrainingOp
   backbone_.fit(queue, data, options, {});
   perturbation_number_.clear();
   for (const auto& c : data.conditions)
-    for (const auto& p : c.parts) perturbation_number_.emplace(p.name, static_cast<std::int32_t>(perturbation_number_.size()));
+    for (const auto& p : c.parts)
+      perturbation_number_.emplace(p.name, static_cast<std::int32_t>(perturbation_number_.size()));
   const auto& variance = backbone_.space().residual_variance;
   double total = 0;
   for (const double v : variance) total += v / static_cast<double>(variance.size());
@@ -61,8 +74,10 @@ void Diffusion::prepare(Queue& queue, const TrainingData& data, const TrainingOp
   variance_.clear();
   for (const double v : variance) variance_.push_back(static_cast<float>(v * scale_ * scale_));
   parameters_ = std::make_unique<Parameters>();
-  network_ = std::make_unique<ScoreNetwork>(
-      *parameters_, ScoreNetworkSizes{variance_.size(), options.hidden, options.blocks, perturbation_number_.size(), data.contexts.size(), 64}, options.penalty);
+  network_ = std::make_unique<ScoreNetwork>(*parameters_,
+                                            ScoreNetworkSizes{variance_.size(), options.hidden, options.blocks,
+                                                              perturbation_number_.size(), data.contexts.size(), 64},
+                                            options.penalty);
   parameters_->allocate(queue, options.seed);
   // The frozen time frequencies: 1 to 1000 in equal ratios.
   std::vector<float> values = parameters_->values().get(queue);
@@ -73,7 +88,8 @@ void Diffusion::prepare(Queue& queue, const TrainingData& data, const TrainingOp
 }
 
 void Diffusion::set_state(Queue& queue, const State& s) {
-  require_input(s.value.size() == parameters_->size(), "the checkpoint's network has another size than this configuration gives");
+  require_input(s.value.size() == parameters_->size(),
+                "the checkpoint's network has another size than this configuration gives");
   parameters_->values().set(queue, s.value);
   parameters_->first_moment().set(queue, s.first_moment);
   parameters_->second_moment().set(queue, s.second_moment);
@@ -82,11 +98,12 @@ void Diffusion::set_state(Queue& queue, const State& s) {
 }
 
 Diffusion::State Diffusion::state(Queue& queue) const {
-  return {step_, parameters_->values().get(queue), parameters_->first_moment().get(queue), parameters_->second_moment().get(queue),
-          parameters_->average().get(queue)};
+  return {step_, parameters_->values().get(queue), parameters_->first_moment().get(queue),
+          parameters_->second_moment().get(queue), parameters_->average().get(queue)};
 }
 
-void Diffusion::fit(Queue& queue, const TrainingData& data, const TrainingOptions& options, const ProgressCallback& progress) {
+void Diffusion::fit(Queue& queue, const TrainingData& data, const TrainingOptions& options,
+                    const ProgressCallback& progress) {
   prepare(queue, data, options);
   train(queue, progress);
 }
@@ -110,7 +127,8 @@ void Diffusion::train(Queue& queue, const ProgressCallback& progress) {
   const Buffer<float> variance(queue, variance_);
   const Target target = target_named(options_.target);
   const ScheduleKind schedule = schedule_named(options_.schedule);
-  Optimiser optimiser(queue, *parameters_, {.rate = options_.rate, .decay = options_.decay, .average_decay = options_.average_decay});
+  Optimiser optimiser(queue, *parameters_,
+                      {.rate = options_.rate, .decay = options_.decay, .average_decay = options_.average_decay});
   Arena arena(queue);
   Tape tape(arena, *parameters_);
   VectorView<float> loss;
@@ -119,11 +137,17 @@ void Diffusion::train(Queue& queue, const ProgressCallback& progress) {
     tape.begin_step();
     const MatrixView<float> x0 = batch.x0.matrix(rows, width), xt = arena.matrix<float>(rows, width);
     queue.run(DiffusionNoise<float>{x0, batch.alpha.view(), batch.sigma.view(), batch.draw.view(), xt, options_.seed});
-    const ScoreNetwork::Condition condition{batch.time.view(),
-                                            {batch.offsets.view(), batch.index.view(), batch.member_row.view(), batch.set_weight.view()},
-                                            {batch.context_offsets.view(), batch.context_index.view(), batch.context_row.view(), batch.context_weight.view()}};
-    const Var F = network_->forward(tape, tape.constant(xt), condition, options_.dropout, batch.draw.view(), options_.seed);
-    loss = ops::diffusion_loss(tape, F, {x0, batch.alpha.view(), batch.sigma.view(), batch.weight.view(), variance.view(), batch.draw.view(), target, options_.seed}, batch.row_weight.view());
+    const ScoreNetwork::Condition condition{
+        batch.time.view(),
+        {batch.offsets.view(), batch.index.view(), batch.member_row.view(), batch.set_weight.view()},
+        {batch.context_offsets.view(), batch.context_index.view(), batch.context_row.view(),
+         batch.context_weight.view()}};
+    const Var F =
+        network_->forward(tape, tape.constant(xt), condition, options_.dropout, batch.draw.view(), options_.seed);
+    loss = ops::diffusion_loss(tape, F,
+                               {x0, batch.alpha.view(), batch.sigma.view(), batch.weight.view(), variance.view(),
+                                batch.draw.view(), target, options_.seed},
+                               batch.row_weight.view());
     tape.backward();
     optimiser.apply(queue);
   };
@@ -136,11 +160,15 @@ void Diffusion::train(Queue& queue, const ProgressCallback& progress) {
     std::vector<float> x0(rows * width), time(rows), alpha(rows), sigma(rows);
     HostSets sets, contexts;
     for (std::size_t i = 0; i < rows; ++i) {
-      const PhiloxWords w = philox(options_.seed ^ 0xba7c4ull, step_, i), v = philox(options_.seed ^ 0xba7c4ull, step_, i + (1ull << 32));
-      auto below = [](std::uint32_t word, std::size_t n) { return static_cast<std::size_t>((std::uint64_t{word} * n) >> 32); };
+      const PhiloxWords w = philox(options_.seed ^ 0xba7c4ull, step_, i),
+                        v = philox(options_.seed ^ 0xba7c4ull, step_, i + (1ull << 32));
+      auto below = [](std::uint32_t word, std::size_t n) {
+        return static_cast<std::size_t>((std::uint64_t{word} * n) >> 32);
+      };
       const auto& pool = cells[drawable[below(w.word[0], drawable.size())]];
       const std::size_t cell = pool[below(w.word[1], pool.size())];
-      for (std::size_t k = 0; k < width; ++k) x0[i * width + k] = static_cast<float>(scale_) * backbone_.residuals()[cell * width + k];
+      for (std::size_t k = 0; k < width; ++k)
+        x0[i * width + k] = static_cast<float>(scale_) * backbone_.residuals()[cell * width + k];
       // Stratified over the batch: every step sees all noise levels.
       const float t = (static_cast<float>(i) + uniform(w.word[2])) / static_cast<float>(rows);
       time[i] = std::clamp(t, 1e-3f, .999f);
@@ -156,16 +184,22 @@ void Diffusion::train(Queue& queue, const ProgressCallback& progress) {
     sets.pad(members);
     contexts.pad(rows);
     batch.x0.set(queue, x0), batch.time.set(queue, time), batch.alpha.set(queue, alpha), batch.sigma.set(queue, sigma);
-    batch.offsets.set(queue, sets.offsets), batch.index.set(queue, sets.index), batch.member_row.set(queue, sets.row), batch.set_weight.set(queue, sets.weight);
-    batch.context_offsets.set(queue, contexts.offsets), batch.context_index.set(queue, contexts.index), batch.context_row.set(queue, contexts.row), batch.context_weight.set(queue, contexts.weight);
+    batch.offsets.set(queue, sets.offsets), batch.index.set(queue, sets.index), batch.member_row.set(queue, sets.row),
+        batch.set_weight.set(queue, sets.weight);
+    batch.context_offsets.set(queue, contexts.offsets), batch.context_index.set(queue, contexts.index),
+        batch.context_row.set(queue, contexts.row), batch.context_weight.set(queue, contexts.weight);
     batch.draw.set(queue, {step_});
     const double progress_share = static_cast<double>(step_) / static_cast<double>(options_.steps);
-    const double rate = static_cast<double>(options_.rate) * std::min(1.0, static_cast<double>(step_ + 1) / 50) * .5 * (1 + std::cos(M_PI * progress_share));
+    const double rate = static_cast<double>(options_.rate) * std::min(1.0, static_cast<double>(step_ + 1) / 50) * .5 *
+                        (1 + std::cos(M_PI * progress_share));
     optimiser.prepare(queue, step_ + 1, static_cast<float>(rate));
     // The first step sizes the arena, the second captures, the others replay.
-    if (step_ - first == 1) captured = queue.capture(launches);
-    else if (step_ == first) launches();
-    else captured.run();
+    if (step_ - first == 1)
+      captured = queue.capture(launches);
+    else if (step_ == first)
+      launches();
+    else
+      captured.run();
     peak_memory_ = arena.peak();
     const bool last = step_ + 1 == options_.steps;
     if (progress && (last || (step_ + 1) % 50 == 0)) {
@@ -173,9 +207,11 @@ void Diffusion::train(Queue& queue, const ProgressCallback& progress) {
       queue.read(rows_loss.data(), loss.data, rows * sizeof(float));
       double sum = 0;
       for (const float l : rows_loss) sum += static_cast<double>(l) / static_cast<double>(rows);
-      require(std::isfinite(sum), "training: the loss is not finite at step ", step_ + 1, "; lower the learning rate, or run with --check-finite to find the operation");
+      require(std::isfinite(sum), "training: the loss is not finite at step ", step_ + 1,
+              "; lower the learning rate, or run with --check-finite to find the operation");
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      if (!progress({step_ + 1, options_.steps, sum, rate, seconds, static_cast<double>((step_ + 1 - first) * rows) / seconds})) {
+      if (!progress({step_ + 1, options_.steps, sum, rate, seconds,
+                     static_cast<double>((step_ + 1 - first) * rows) / seconds})) {
         ++step_;
         return;
       }
@@ -183,7 +219,8 @@ void Diffusion::train(Queue& queue, const ProgressCallback& progress) {
   }
 }
 
-std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::size_t count, SamplerKind sampler, std::size_t steps, std::uint64_t seed) const {
+std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::size_t count, SamplerKind sampler,
+                                            std::size_t steps, std::uint64_t seed) const {
   const std::size_t width = variance_.size();
   const auto plan = sampler_steps(schedule_named(options_.schedule), sampler, steps);
   const Target target = target_named(options_.target);
@@ -205,11 +242,13 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
     for (std::size_t i = 0; i < count; ++i) {
       if (perturbed && !context)
         for (const auto& p : q.condition.parts)
-          if (const auto found = perturbation_number_.find(p.name); found != perturbation_number_.end()) h.add(found->second, static_cast<float>(p.weight));
+          if (const auto found = perturbation_number_.find(p.name); found != perturbation_number_.end())
+            h.add(found->second, static_cast<float>(p.weight));
       if (context) h.add(static_cast<std::int32_t>(q.context), 1);
       h.end_row();
     }
-    return Sets{Buffer<std::int32_t>(queue, h.offsets), Buffer<std::int32_t>(queue, h.index), Buffer<std::int32_t>(queue, h.row), Buffer<float>(queue, h.weight)};
+    return Sets{Buffer<std::int32_t>(queue, h.offsets), Buffer<std::int32_t>(queue, h.index),
+                Buffer<std::int32_t>(queue, h.row), Buffer<float>(queue, h.weight)};
   };
   const Sets with = sets(true, false), without = sets(false, false), in_context = sets(false, true);
 
@@ -218,10 +257,12 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
   // At t = .999 a little of x0 is left: its Gaussian part belongs to the start.
   const NoiseLevel top = plan.empty() ? NoiseLevel{0, 1} : plan[0].level;
   for (std::size_t i = 0; i < start.size(); ++i)
-    start[i] *= static_cast<float>(std::sqrt(top.sigma * top.sigma + top.alpha * top.alpha * static_cast<double>(variance_[i % width])));
+    start[i] *= static_cast<float>(
+        std::sqrt(top.sigma * top.sigma + top.alpha * top.alpha * static_cast<double>(variance_[i % width])));
   for (std::size_t s = 0; s < plan.size(); ++s)
     for (std::size_t k = 0; k < 4; ++k) coefficients[s * 4 + k] = static_cast<float>(plan[s].c[k]);
-  Buffer<float> x(queue, start), base(queue, start), previous(queue, start), time(queue, count), alpha(queue, count), sigma(queue, count);
+  Buffer<float> x(queue, start), base(queue, start), previous(queue, start), time(queue, count), alpha(queue, count),
+      sigma(queue, count);
   const Buffer<float> variance(queue, variance_), table(queue, coefficients);
   Buffer<std::int32_t> step(queue, 1);
   const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{0x9000});
@@ -235,7 +276,8 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
     tape.begin_step();
     const MatrixView<float> xs = x.matrix(count, width);
     const auto estimate = [&](const Sets& perturbations, const Sets& contexts) {
-      const Var F = network_->forward(tape, tape.constant(xs), {time.view(), perturbations.view(), contexts.view()}, 0, offset.view(), seed);
+      const Var F = network_->forward(tape, tape.constant(xs), {time.view(), perturbations.view(), contexts.view()}, 0,
+                                      offset.view(), seed);
       const MatrixView<float> out = tape.value(F);
       queue.run(Denoise<float>{out, xs, alpha.view(), sigma.view(), variance.view(), out, target});
       return out;
@@ -243,11 +285,13 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
     const MatrixView<float> x0 = estimate(with, in_context);
     if (guided) {
       const MatrixView<float> context_only = estimate(without, in_context), none = estimate(without, without);
-      queue.run(Guidance<float>{none, context_only, x0, x0, static_cast<float>(options_.guidance_context), static_cast<float>(options_.guidance_perturbation)});
+      queue.run(Guidance<float>{none, context_only, x0, x0, static_cast<float>(options_.guidance_context),
+                                static_cast<float>(options_.guidance_perturbation)});
     }
     const MatrixView<float> from = p.from_start ? base.matrix(count, width) : xs;
     if (!p.from_start) queue.copy(base.view().data, xs.data, count * width * sizeof(float));
-    queue.run(ReverseStep<float>{from, x0, previous.matrix(count, width), table.matrix(plan.size(), 4), step.view(), offset.view(), xs, seed});
+    queue.run(ReverseStep<float>{from, x0, previous.matrix(count, width), table.matrix(plan.size(), 4), step.view(),
+                                 offset.view(), xs, seed});
     queue.copy(previous.view().data, x0.data, count * width * sizeof(float));
   }
   std::vector<float> latent = x.get(queue);

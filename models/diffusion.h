@@ -12,13 +12,15 @@ namespace perturbine {
 class Diffusion : public Model {
  public:
   std::string name() const override { return "diffusion"; }
-  void fit(Queue& queue, const TrainingData& data, const TrainingOptions& options, const ProgressCallback& progress) override;
+  void fit(Queue& queue, const TrainingData& data, const TrainingOptions& options,
+           const ProgressCallback& progress) override;
   std::vector<double> predict_mean(const Query& query) const override { return backbone_.predict_mean(query); }
   GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const override;
   std::vector<std::string> report() const override { return backbone_.report(); }
 
   /// Latent residuals [count, latent] of a query by any sampler.
-  std::vector<float> sample_latent(Queue& queue, const Query& query, std::size_t count, SamplerKind sampler, std::size_t steps, std::uint64_t seed) const;
+  std::vector<float> sample_latent(Queue& queue, const Query& query, std::size_t count, SamplerKind sampler,
+                                   std::size_t steps, std::uint64_t seed) const;
 
   Parameters& parameters() { return *parameters_; }
   const Backbone& backbone() const { return backbone_; }
@@ -44,8 +46,8 @@ class Diffusion : public Model {
   std::map<std::string, std::int32_t> perturbation_number_;
   std::unique_ptr<Parameters> parameters_;
   std::unique_ptr<ScoreNetwork> network_;
-  double scale_ = 1;                 // one factor that brings the latent to unit variance
-  std::vector<float> variance_;      // [latent], of the scaled residuals
+  double scale_ = 1;             // one factor that brings the latent to unit variance
+  std::vector<float> variance_;  // [latent], of the scaled residuals
   std::size_t step_ = 0, peak_memory_ = 0;
 };
 

@@ -53,7 +53,8 @@ PrincipalComponents principal_components(const float* x, std::size_t rows, std::
     v.cwiseAbs().maxCoeff(&largest);
     if (v(largest) < 0) v = -v;  // a sign that does not depend on the iteration
     for (std::size_t j = 0; j < columns; ++j) p.components(k, j) = v(size(j));
-    p.variance.push_back(std::max(0.0, small.eigenvalues()(from)) / static_cast<double>(std::max<std::size_t>(1, rows - 1)));
+    p.variance.push_back(std::max(0.0, small.eigenvalues()(from)) /
+                         static_cast<double>(std::max<std::size_t>(1, rows - 1)));
   }
   return p;
 }

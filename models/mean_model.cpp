@@ -88,14 +88,19 @@ EffectTable EffectTable::without(std::size_t row) const {
 
 std::string MeanRule::name() const {
   switch (kind) {
-    case Kind::no_change: return "no-change";
-    case Kind::mean: return "mean";
-    case Kind::additive: return "additive";
-    default: return text("ridge(lambda ", lambda, ", prior ", prior, ")");
+    case Kind::no_change:
+      return "no-change";
+    case Kind::mean:
+      return "mean";
+    case Kind::additive:
+      return "additive";
+    default:
+      return text("ridge(lambda ", lambda, ", prior ", prior, ")");
   }
 }
 
-FittedMean::FittedMean(const EffectTable& table, const MeanRule& rule) : rule_(rule), genes_(table.genes()), mean_(table.genes(), 0) {
+FittedMean::FittedMean(const EffectTable& table, const MeanRule& rule)
+    : rule_(rule), genes_(table.genes()), mean_(table.genes(), 0) {
   const auto& rows = table.rows();
   for (const auto& r : rows)
     for (std::size_t g = 0; g < genes_; ++g) mean_[g] += r.delta[g] / static_cast<double>(rows.size());
@@ -131,7 +136,8 @@ std::vector<double> FittedMean::delta(const Condition& condition) const {
   for (const auto& p : condition.parts) {
     const auto found = part_.find(p.name);
     const double unknown = rule_.kind == MeanRule::Kind::ridge ? rule_.prior : 1;
-    for (std::size_t g = 0; g < genes_; ++g) d[g] += p.weight * (found != part_.end() ? found->second[g] : unknown * mean_[g]);
+    for (std::size_t g = 0; g < genes_; ++g)
+      d[g] += p.weight * (found != part_.end() ? found->second[g] : unknown * mean_[g]);
   }
   return d;
 }
@@ -148,7 +154,8 @@ Stratum stratum_of(const Condition& condition, const EffectTable& table) {
 }
 
 RuleChoice::RuleChoice(const EffectTable& table) {
-  std::vector<MeanRule> rules{{MeanRule::Kind::no_change, 0, 0}, {MeanRule::Kind::mean, 0, 0}, {MeanRule::Kind::additive, 0, 0}};
+  std::vector<MeanRule> rules{
+      {MeanRule::Kind::no_change, 0, 0}, {MeanRule::Kind::mean, 0, 0}, {MeanRule::Kind::additive, 0, 0}};
   for (const double lambda : {.05, .1, .3})
     for (const double prior : {0., .5, 1.}) rules.push_back({MeanRule::Kind::ridge, lambda, prior});
   const EffectTable shrunk = table.shrunk();
@@ -171,14 +178,18 @@ RuleChoice::RuleChoice(const EffectTable& table) {
       all[r] += std::sqrt(sum);
     }
   }
-  auto best = [](const std::vector<double>& e) { return static_cast<std::size_t>(std::min_element(e.begin(), e.end()) - e.begin()); };
+  auto best = [](const std::vector<double>& e) {
+    return static_cast<std::size_t>(std::min_element(e.begin(), e.end()) - e.begin());
+  };
   fallback_ = rules[best(all)];
   for (const auto& [s, e] : error) {
     if (count[s] >= 3) chosen_[s] = rules[best(e)];
     std::string errors;
-    for (std::size_t r = 0; r < rules.size(); ++r) errors += text(r == 0 ? "" : ", ", rules[r].name(), " ", e[r] / static_cast<double>(count[s]));
+    for (std::size_t r = 0; r < rules.size(); ++r)
+      errors += text(r == 0 ? "" : ", ", rules[r].name(), " ", e[r] / static_cast<double>(count[s]));
     report_.push_back(text(s.parts, " part(s), ", s.seen, " seen alone: ", count[s], " training conditions, ",
-                           count[s] >= 3 ? "chose " + chosen_[s].name() : std::string("too few to choose"), "; leave-one-out L2: ", errors));
+                           count[s] >= 3 ? "chose " + chosen_[s].name() : std::string("too few to choose"),
+                           "; leave-one-out L2: ", errors));
   }
 }
 

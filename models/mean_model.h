@@ -16,8 +16,8 @@ class EffectTable {
   explicit EffectTable(const TrainingData& data);
   struct Row {
     Condition condition;
-    std::vector<double> delta;     // [genes]
-    double squared_error = 0;      // expected |delta - truth|^2: sampling variance of condition and control means
+    std::vector<double> delta;  // [genes]
+    double squared_error = 0;   // expected |delta - truth|^2: sampling variance of condition and control means
   };
   const std::vector<Row>& rows() const { return rows_; }
   std::size_t genes() const { return genes_; }

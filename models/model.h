@@ -14,9 +14,9 @@ namespace perturbine {
 /// Generated cells. `expression` is log1p(10,000 count / library size) of `counts` where the model samples counts.
 struct GeneratedCells {
   std::size_t count = 0, genes = 0;
-  std::vector<float> expression;       // [count, genes]
-  std::vector<float> counts;           // [count, genes], or empty for models of log values
-  std::vector<double> library_size;    // [count]
+  std::vector<float> expression;     // [count, genes]
+  std::vector<float> counts;         // [count, genes], or empty for models of log values
+  std::vector<double> library_size;  // [count]
 };
 
 struct TrainingOptions {
@@ -26,7 +26,7 @@ struct TrainingOptions {
   std::string target = "x0", schedule = "cosine", sampler = "ddim";
   std::size_t sampler_steps = 50;
   double guidance_perturbation = 1, guidance_context = 1;
-  double technical_shrinkage = 1;   // share of the count noise taken out of the latent before counts are drawn
+  double technical_shrinkage = 1;  // share of the count noise taken out of the latent before counts are drawn
   std::uint64_t seed = 1;
 };
 
@@ -40,7 +40,8 @@ class Model {
  public:
   virtual ~Model() = default;
   virtual std::string name() const = 0;
-  virtual void fit(Queue& queue, const TrainingData& data, const TrainingOptions& options, const ProgressCallback& progress) = 0;
+  virtual void fit(Queue& queue, const TrainingData& data, const TrainingOptions& options,
+                   const ProgressCallback& progress) = 0;
   /// Mean of log1p expression of a condition, in one context.
   virtual std::vector<double> predict_mean(const Query& query) const = 0;
   /// False where the model gives means only.

@@ -28,7 +28,11 @@ double noise_rate(ScheduleKind kind, double t) {
 
 std::vector<SamplerStep> sampler_steps(ScheduleKind schedule, SamplerKind sampler, std::size_t steps) {
   require_input(steps >= 1 && steps <= 100000, "the sampler needs 1 to 100000 steps, not ", steps);
-  auto time = [&](std::size_t i) { return i == steps ? 0.0 : first_time + (last_time - first_time) * (1 - static_cast<double>(i) / static_cast<double>(steps)); };
+  auto time = [&](std::size_t i) {
+    return i == steps
+               ? 0.0
+               : first_time + (last_time - first_time) * (1 - static_cast<double>(i) / static_cast<double>(steps));
+  };
   std::vector<SamplerStep> out;
   double last_log_step = 0;
   for (std::size_t i = 0; i < steps; ++i) {
@@ -36,15 +40,20 @@ std::vector<SamplerStep> sampler_steps(ScheduleKind schedule, SamplerKind sample
     const NoiseLevel a = noise_level(schedule, t), b = next > 0 ? noise_level(schedule, next) : NoiseLevel{1, 0};
     SamplerStep s{a, t, {}, false};
     auto ddim = [&](double eta) {
-      const double noise = eta * b.sigma / a.sigma * std::sqrt(std::max(0.0, 1 - a.alpha * a.alpha / (b.alpha * b.alpha)));
+      const double noise =
+          eta * b.sigma / a.sigma * std::sqrt(std::max(0.0, 1 - a.alpha * a.alpha / (b.alpha * b.alpha)));
       const double direction = std::sqrt(std::max(0.0, b.sigma * b.sigma - noise * noise));
       s.c[0] = direction / a.sigma;
       s.c[1] = b.alpha - a.alpha * direction / a.sigma;
       s.c[3] = noise;
     };
     switch (sampler) {
-      case SamplerKind::ddim: ddim(0); break;
-      case SamplerKind::ancestral: ddim(1); break;
+      case SamplerKind::ddim:
+        ddim(0);
+        break;
+      case SamplerKind::ancestral:
+        ddim(1);
+        break;
       case SamplerKind::euler_maruyama: {
         if (next == 0) {
           ddim(0);
@@ -92,7 +101,8 @@ SamplerKind sampler_named(const std::string& name) {
   if (name == "ddim") return SamplerKind::ddim;
   if (name == "heun") return SamplerKind::heun;
   if (name == "dpm-solver") return SamplerKind::dpm_solver;
-  throw InputError(text("sampler '", name, "' is not known; choose ancestral, euler-maruyama, ddim, heun or dpm-solver"));
+  throw InputError(
+      text("sampler '", name, "' is not known; choose ancestral, euler-maruyama, ddim, heun or dpm-solver"));
 }
 ScheduleKind schedule_named(const std::string& name) {
   if (name == "cosine") return ScheduleKind::cosine;

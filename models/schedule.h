@@ -12,18 +12,18 @@ struct NoiseLevel {
   double alpha = 1, sigma = 0;
 };
 
-/// cosine: alpha = cos(pi/2 (t + s)/(1 + s)) / cos(pi/2 s/(1 + s)), s = .008 (Nichol and Dhariwal, arXiv:2102.09672, eq. 17).
-/// linear: beta from .1 to 20 (Song et al., arXiv:2011.13456, appendix C).
+/// cosine: alpha = cos(pi/2 (t + s)/(1 + s)) / cos(pi/2 s/(1 + s)), s = .008 (Nichol and Dhariwal, arXiv:2102.09672,
+/// eq. 17). linear: beta from .1 to 20 (Song et al., arXiv:2011.13456, appendix C).
 NoiseLevel noise_level(ScheduleKind kind, double t);
 /// beta(t) = -2 d log(alpha) / dt
 double noise_rate(ScheduleKind kind, double t);
 
 /// One evaluation of the network and the update after it: x' = c0 x + c1 x0 + c2 previous + c3 z; see ReverseStep.
 struct SamplerStep {
-  NoiseLevel level;            // where the network is evaluated
+  NoiseLevel level;  // where the network is evaluated
   double time = 0;
   double c[4] = {0, 0, 0, 0};
-  bool from_start = false;     // x is the one the last step started from (second stage of Heun)
+  bool from_start = false;  // x is the one the last step started from (second stage of Heun)
 };
 
 /// The steps of a sampler from t = 1 to t = 0 with `steps` intervals.

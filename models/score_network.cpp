@@ -11,7 +11,8 @@ ScoreNetwork::ScoreNetwork(Parameters& p, const ScoreNetworkSizes& s, float embe
   time_w2_ = p.add("time.2.weight", s.hidden, s.hidden, random);
   time_b2_ = p.add("time.2.bias", 1, s.hidden, Initial::zero, no_decay);
   // Zero at first: a perturbation that never trains stays neutral.
-  perturbation_ = p.add("perturbation.embedding", std::max<std::size_t>(1, s.perturbations), s.hidden, Initial::zero, {1, 0, embedding_penalty, false});
+  perturbation_ = p.add("perturbation.embedding", std::max<std::size_t>(1, s.perturbations), s.hidden, Initial::zero,
+                        {1, 0, embedding_penalty, false});
   context_ = p.add("context.embedding", s.contexts, s.hidden, Initial::zero, {1, 0, embedding_penalty, false});
   in_w_ = p.add("in.weight", s.hidden, s.width, random);
   in_b_ = p.add("in.bias", 1, s.hidden, Initial::zero, no_decay);
@@ -19,8 +20,10 @@ ScoreNetwork::ScoreNetwork(Parameters& p, const ScoreNetworkSizes& s, float embe
   film_b_ = p.add("film.bias", 1, 2 * s.hidden * s.blocks, Initial::zero, no_decay);
   for (std::size_t b = 0; b < s.blocks; ++b) {
     const std::string n = "block" + std::to_string(b + 1);
-    blocks_.push_back({p.add(n + ".1.weight", s.hidden, s.hidden, random), p.add(n + ".1.bias", 1, s.hidden, Initial::zero, no_decay),
-                       p.add(n + ".2.weight", s.hidden, s.hidden, random), p.add(n + ".2.bias", 1, s.hidden, Initial::zero, no_decay)});
+    blocks_.push_back({p.add(n + ".1.weight", s.hidden, s.hidden, random),
+                       p.add(n + ".1.bias", 1, s.hidden, Initial::zero, no_decay),
+                       p.add(n + ".2.weight", s.hidden, s.hidden, random),
+                       p.add(n + ".2.bias", 1, s.hidden, Initial::zero, no_decay)});
   }
   gain_ = p.add("norm.gain", 1, s.hidden, Initial::one, no_decay);
   bias_ = p.add("norm.bias", 1, s.hidden, Initial::zero, no_decay);
@@ -28,7 +31,8 @@ ScoreNetwork::ScoreNetwork(Parameters& p, const ScoreNetworkSizes& s, float embe
   out_b_ = p.add("out.bias", 1, s.width, Initial::zero, no_decay);
 }
 
-Var ScoreNetwork::forward(Tape& t, Var x, const Condition& c, float dropout, VectorView<const std::uint64_t> offset, std::uint64_t seed) const {
+Var ScoreNetwork::forward(Tape& t, Var x, const Condition& c, float dropout, VectorView<const std::uint64_t> offset,
+                          std::uint64_t seed) const {
   const std::size_t rows = t.value(x).rows, H = sizes_.hidden;
   // Fixed frequencies from 1 to 1000 radians per unit of diffusion time, held as a frozen parameter's value.
   const MatrixView<float> f = t.parameters().value(frequency_);

@@ -1,5 +1,5 @@
-// The conditional residual score network: adaptive-norm blocks over a latent, conditioned on time, the set of perturbations
-// and the context.
+// The conditional residual score network: adaptive-norm blocks over a latent, conditioned on time, the set of
+// perturbations and the context.
 #pragma once
 #include "engine/ops/ops.h"
 #include "models/model.h"
@@ -7,7 +7,7 @@
 namespace perturbine {
 
 struct ScoreNetworkSizes {
-  std::size_t width = 50;          // of the latent or the genes
+  std::size_t width = 50;  // of the latent or the genes
   std::size_t hidden = 256, blocks = 3, perturbations = 0, contexts = 1, time_features = 64;
 };
 
@@ -20,18 +20,20 @@ class ScoreNetwork {
   ScoreNetwork(Parameters& parameters, const ScoreNetworkSizes& sizes, float embedding_penalty);
 
   struct Condition {
-    VectorView<const float> time;         // [rows], in [0, 1]
-    ops::Sets perturbations;              // of the rows
-    ops::Sets contexts;                   // one member a row, or none where the context is dropped
+    VectorView<const float> time;  // [rows], in [0, 1]
+    ops::Sets perturbations;       // of the rows
+    ops::Sets contexts;            // one member a row, or none where the context is dropped
   };
-  Var forward(Tape& tape, Var x, const Condition& condition, float dropout, VectorView<const std::uint64_t> offset, std::uint64_t seed) const;
+  Var forward(Tape& tape, Var x, const Condition& condition, float dropout, VectorView<const std::uint64_t> offset,
+              std::uint64_t seed) const;
 
  private:
   struct Block {
     Parameter w1, b1, w2, b2;
   };
   ScoreNetworkSizes sizes_;
-  Parameter frequency_, time_w1_, time_b1_, time_w2_, time_b2_, perturbation_, context_, in_w_, in_b_, film_w_, film_b_, gain_, bias_, out_w_, out_b_;
+  Parameter frequency_, time_w1_, time_b1_, time_w2_, time_b2_, perturbation_, context_, in_w_, in_b_, film_w_, film_b_,
+      gain_, bias_, out_w_, out_b_;
   std::vector<Block> blocks_;
 };
 

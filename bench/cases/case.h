@@ -60,7 +60,9 @@ struct Case {
   /// linear operation are sums of absolute terms.
   std::function<std::unique_ptr<Instance>(bool absolute)> oracle;
   bool linear = false;
-  std::string name() const { return operation + (variant.empty() ? "" : "." + variant) + "/" + type + "/" + shape.name(); }
+  std::string name() const {
+    return operation + (variant.empty() ? "" : "." + variant) + "/" + type + "/" + shape.name();
+  }
 };
 
 /// A backward operation and the forward one it differentiates: gradient d<operand> of every input <operand>.
@@ -73,7 +75,8 @@ namespace detail {
 template <class T, class Op>
 struct InstanceOf final : Instance {
   template <class Builder>
-  InstanceOf(Queue* queue, Layout layout, const Shape& shape, const Builder& builder, std::function<double(double)> round)
+  InstanceOf(Queue* queue, Layout layout, const Shape& shape, const Builder& builder,
+             std::function<double(double)> round)
       : memory(queue, layout), op([&] {
           Operands<T> operands(memory, std::move(round));
           return builder(operands, shape);
@@ -125,7 +128,9 @@ class CaseList {
            CaseOptions options = {}) {
     (add_type<T>(operation, shapes, builder, options), ...);
   }
-  void gradient(std::string forward, std::string backward) { gradients.push_back({std::move(forward), std::move(backward)}); }
+  void gradient(std::string forward, std::string backward) {
+    gradients.push_back({std::move(forward), std::move(backward)});
+  }
 
   const Case* find(const std::string& operation, const std::string& type, const Shape& shape) const {
     for (const Case& c : cases)
@@ -137,16 +142,19 @@ class CaseList {
 
  private:
   template <class T, class Builder>
-  void add_type(const std::string& operation, const std::vector<Shape>& shapes, Builder builder, const CaseOptions& options) {
+  void add_type(const std::string& operation, const std::vector<Shape>& shapes, Builder builder,
+                const CaseOptions& options) {
     for (const Shape& shape : shapes) {
-      Case c{operation, options.variant, std::is_same_v<T, float> ? "f32" : "bf16", shape, options.tolerance,
-             options.for_bench, nullptr, nullptr, options.linear};
+      Case c{operation, options.variant,   std::is_same_v<T, float> ? "f32" : "bf16",
+             shape,     options.tolerance, options.for_bench,
+             nullptr,   nullptr,           options.linear};
       auto round = [](double v) { return static_cast<double>(convert<T>(v)); };
       c.instance = [=](Queue& queue, Layout layout) { return detail::make<T>(&queue, layout, shape, builder, round); };
       c.oracle = [=](bool absolute) {
         return detail::make<double>(nullptr, Layout::dense, shape, builder,
-                                    absolute ? std::function<double(double)>([=](double v) { return std::abs(round(v)); })
-                                             : std::function<double(double)>(round));
+                                    absolute
+                                        ? std::function<double(double)>([=](double v) { return std::abs(round(v)); })
+                                        : std::function<double(double)>(round));
       };
       cases.push_back(std::move(c));
     }

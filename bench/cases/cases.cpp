@@ -5,7 +5,9 @@ namespace perturbine::cases {
 const CaseList& all_cases() {
   static const CaseList list = [] {
     CaseList l;
-    for (auto* family : {attention, counts, dense, diffusion, embedding, normalisation, optimisation, pointwise, random, statistics}) family(l);
+    for (auto* family :
+         {attention, counts, dense, diffusion, embedding, normalisation, optimisation, pointwise, random, statistics})
+      family(l);
     return l;
   }();
   return list;

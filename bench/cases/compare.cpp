@@ -46,10 +46,11 @@ std::string compare_with_oracle(const Case& c, Queue& queue, Layout layout) {
     for (std::size_t i = 0; i < got.size(); ++i) {
       if (got[i] == want[i]) continue;
       const double scale = absolute ? std::abs(terms[i]) : largest;
-      const double allowed = relative * std::abs(want[i]) + c.tolerance.scaled * scale * (is_bf16 ? relative / 5e-6 * 1e-2 : 1);
+      const double allowed =
+          relative * std::abs(want[i]) + c.tolerance.scaled * scale * (is_bf16 ? relative / 5e-6 * 1e-2 : 1);
       if (!(std::abs(got[i] - want[i]) <= allowed))
-        return text(c.name(), ": ", t.name, "[", i / t.columns, ", ", i % t.columns, "] is ", got[i], " but the oracle says ",
-                    want[i], " (allowed ", allowed, ")");
+        return text(c.name(), ": ", t.name, "[", i / t.columns, ", ", i % t.columns, "] is ", got[i],
+                    " but the oracle says ", want[i], " (allowed ", allowed, ")");
     }
     if (t.floating) {
       const double nmse = normalised_error(got, want), bound = is_bf16 ? 1e-4 : 1e-7;

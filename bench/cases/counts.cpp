@@ -30,7 +30,8 @@ CsrView<T> counts(Operands<T>& o, const Shape& s) {
 void counts(CaseList& list) {
   const std::vector<Shape> shapes{{71, 229}, {29, 541}, {1, 64}, {64, 1}};
   list.add(FloatOnly{}, "log_normalise", shapes, []<class T>(Operands<T>& o, const Shape& s) {
-    return LogNormalise<T>{counts(o, s), o.input_vector("library_size", s[0], uniform(500, 20000)), o.output("y", s[0], s[1])};
+    return LogNormalise<T>{counts(o, s), o.input_vector("library_size", s[0], uniform(500, 20000)),
+                           o.output("y", s[0], s[1])};
   });
   for (const bool inflated : {false, true}) {
     auto build = [=](bool gradient) {
@@ -59,11 +60,14 @@ void counts(CaseList& list) {
     list.add(FloatOnly{}, "count_likelihood", {{256, 2000}}, build(true), {variant + ".gradient", sums, false, true});
   }
   for (const bool overdispersed : {false, true}) {
-    list.add(FloatOnly{}, "sample_counts", shapes, [=]<class T>(Operands<T>& o, const Shape& s) {
-      return SampleCounts<T>{o.input("rate", s[0], s[1], [](double u, double z) { return u < .2 ? 0 : u * std::exp(1.5 * z); }),
-                             overdispersed ? o.input_vector("theta", s[1], uniform(.3, 5)) : VectorView<accumulator_t<T>>{},
-                             o.template input_values<std::uint64_t>("offset", {3}), o.output("y", s[0], s[1]), 21};
-    }, {overdispersed ? "nb" : "poisson"});
+    list.add(FloatOnly{}, "sample_counts", shapes,
+             [=]<class T>(Operands<T>& o, const Shape& s) {
+               return SampleCounts<T>{
+                   o.input("rate", s[0], s[1], [](double u, double z) { return u < .2 ? 0 : u * std::exp(1.5 * z); }),
+                   overdispersed ? o.input_vector("theta", s[1], uniform(.3, 5)) : VectorView<accumulator_t<T>>{},
+                   o.template input_values<std::uint64_t>("offset", {3}), o.output("y", s[0], s[1]), 21};
+             },
+             {overdispersed ? "nb" : "poisson"});
   }
 }
 

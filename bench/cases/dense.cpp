@@ -17,7 +17,10 @@ void dense(CaseList& list) {
             return MatrixProduct<T>{ta ? o.input("a", s[2], s[0], exact) : o.input("a", s[0], s[2], exact),
                                     tb ? o.input("b", s[1], s[2], exact) : o.input("b", s[2], s[1], exact),
                                     accumulate ? o.in_out("c", s[0], s[1]) : o.output("c", s[0], s[1]),
-                                    ta, tb, accumulate, math};
+                                    ta,
+                                    tb,
+                                    accumulate,
+                                    math};
           };
         };
         const std::string variant = std::string(ta ? "t" : "n") + (tb ? "t" : "n") + (accumulate ? ".accumulate" : "");
@@ -29,7 +32,9 @@ void dense(CaseList& list) {
         }
       }
   for (const Activation activation : {Activation::none, Activation::silu, Activation::gelu}) {
-    const std::string variant = activation == Activation::silu ? "silu" : activation == Activation::gelu ? "gelu" : "none";
+    const std::string variant = activation == Activation::silu   ? "silu"
+                                : activation == Activation::gelu ? "gelu"
+                                                                 : "none";
     for (const bool residual : {false, true}) {
       auto linear = [=]<class T>(Operands<T>& o, const Shape& s) {
         return Linear<T>{o.input("x", s[0], s[2]),
@@ -56,15 +61,16 @@ void dense(CaseList& list) {
     for (const bool accumulate : {false, true}) {
       auto backward = [=]<class T>(Operands<T>& o, const Shape& s) {
         const bool active = activation != Activation::none;
-        return BiasActivationBackward<T>{o.input("dy", s[0], s[1]),
-                                         active ? o.input("z", s[0], s[1]) : MatrixView<T>{},
-                                         active ? o.output("dproduct", s[0], s[1]) : MatrixView<T>{},
-                                         accumulate ? o.template in_out_vector<T>("dbias", s[1])
-                                                    : o.template output_vector<T>("dbias", s[1]),
-                                         activation,
-                                         accumulate};
+        return BiasActivationBackward<T>{
+            o.input("dy", s[0], s[1]),
+            active ? o.input("z", s[0], s[1]) : MatrixView<T>{},
+            active ? o.output("dproduct", s[0], s[1]) : MatrixView<T>{},
+            accumulate ? o.template in_out_vector<T>("dbias", s[1]) : o.template output_vector<T>("dbias", s[1]),
+            activation,
+            accumulate};
       };
-      list.add(FloatOnly{}, "bias_activation_backward", shapes, backward, {variant + (accumulate ? ".accumulate" : "")});
+      list.add(FloatOnly{}, "bias_activation_backward", shapes, backward,
+               {variant + (accumulate ? ".accumulate" : "")});
     }
     list.gradient("bias_activation." + variant, "bias_activation_backward." + variant);
   }

@@ -20,8 +20,9 @@ struct Sets {
     }
     order.resize(index.size());
     std::iota(order.begin(), order.end(), 0.0);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](double a, double b) { return index[static_cast<std::size_t>(a)] < index[static_cast<std::size_t>(b)]; });
+    std::stable_sort(order.begin(), order.end(), [&](double a, double b) {
+      return index[static_cast<std::size_t>(a)] < index[static_cast<std::size_t>(b)];
+    });
     for (const double o : order) sorted.push_back(index[static_cast<std::size_t>(o)]);
   }
 };
@@ -32,34 +33,39 @@ void embedding(CaseList& list) {
   const std::vector<Shape> time_shapes{{71, 33}, {1, 64}, {29, 1}, {256, 16}};
   // sin and cos of about a thousand radians: the argument's last bit decides what accuracy is possible.
   list.add(FloatOnly{}, "time_embedding", time_shapes, []<class T>(Operands<T>& o, const Shape& s) {
-    return TimeEmbedding<T>{o.input_vector("time", s[0], uniform(0, 1)), o.input_vector("frequency", s[1], uniform(0, 1000)),
-                            o.output("y", s[0], 2 * s[1])};
+    return TimeEmbedding<T>{o.input_vector("time", s[0], uniform(0, 1)),
+                            o.input_vector("frequency", s[1], uniform(0, 1000)), o.output("y", s[0], 2 * s[1])};
   });
   list.add(FloatOnly{}, "time_embedding_backward", time_shapes, []<class T>(Operands<T>& o, const Shape& s) {
-    return TimeEmbeddingBackward<T>{o.input_vector("time", s[0], uniform(0, 1)), o.input_vector("frequency", s[1], uniform(0, 1000)),
-                                    o.input("dy", s[0], 2 * s[1]), o.output_vector("dfrequency", s[1])};
+    return TimeEmbeddingBackward<T>{o.input_vector("time", s[0], uniform(0, 1)),
+                                    o.input_vector("frequency", s[1], uniform(0, 1000)), o.input("dy", s[0], 2 * s[1]),
+                                    o.output_vector("dfrequency", s[1])};
   });
   list.gradient("time_embedding", "time_embedding_backward");
 
   const std::vector<Shape> set_shapes{{71, 229, 11}, {29, 541, 50}, {1, 64, 3}, {130, 1, 7}};  // rows, width, entries
   list.add(FloatAndBfloat16{}, "set_embedding", set_shapes, []<class T>(Operands<T>& o, const Shape& s) {
     const Sets sets(s[0], s[2]);
-    return SetEmbedding<T>{o.input("table", s[2], s[1]), o.template input_values<std::int32_t>("row_offsets", sets.offsets),
+    return SetEmbedding<T>{o.input("table", s[2], s[1]),
+                           o.template input_values<std::int32_t>("row_offsets", sets.offsets),
                            o.template input_values<std::int32_t>("index", sets.index),
                            o.input_vector("weight", sets.index.size()), o.output("y", s[0], s[1])};
   });
   list.add(FloatAndBfloat16{}, "set_embedding_backward", set_shapes, []<class T>(Operands<T>& o, const Shape& s) {
     const Sets sets(s[0], s[2]);
-    return SetEmbeddingBackward<T>{o.input("dy", s[0], s[1]), o.template input_values<std::int32_t>("sorted", sets.sorted),
+    return SetEmbeddingBackward<T>{o.input("dy", s[0], s[1]),
+                                   o.template input_values<std::int32_t>("sorted", sets.sorted),
                                    o.template input_values<std::int32_t>("order", sets.order),
                                    o.template input_values<std::int32_t>("member_row", sets.row),
-                                   o.input_vector("weight", sets.index.size()), o.output("dtable", s[2], s[1])};
+                                   o.input_vector("weight", sets.index.size()),
+                                   o.output("dtable", s[2], s[1])};
   });
   list.gradient("set_embedding", "set_embedding_backward");
   list.add(FloatOnly{}, "sort_keys", {{1}, {1000}, {4097}}, []<class T>(Operands<T>& o, const Shape& s) {
     using Key = std::conditional_t<std::is_same_v<T, double>, double, std::int32_t>;
     return SortKeys<Key>{o.template input_vector<Key>("key", s[0], [](double u, double) { return std::floor(u * 50); }),
-                         o.template output_integers<Key>("sorted", s[0]), o.template output_integers<Key>("order", s[0])};
+                         o.template output_integers<Key>("sorted", s[0]),
+                         o.template output_integers<Key>("order", s[0])};
   });
 }
 

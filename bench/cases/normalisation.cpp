@@ -9,9 +9,12 @@ void normalisation(CaseList& list) {
   const std::vector<Shape> shapes{{71, 229}, {29, 541}, {1, 64}, {5, 1}, {3, 512}};
   for (const bool activate : {true, false}) {
     auto forward = [=]<class T>(Operands<T>& o, const Shape& s) {
-      return FilmLayerNorm<T>{o.input("x", s[0], s[1], normal(2, 1)), o.input("scale", s[0], s[1], normal(.5)),
-                              o.input("shift", s[0], s[1]),           o.output("y", s[0], s[1]),
-                              o.output_vector("mean", s[0]),          o.output_vector("inverse_deviation", s[0]),
+      return FilmLayerNorm<T>{o.input("x", s[0], s[1], normal(2, 1)),
+                              o.input("scale", s[0], s[1], normal(.5)),
+                              o.input("shift", s[0], s[1]),
+                              o.output("y", s[0], s[1]),
+                              o.output_vector("mean", s[0]),
+                              o.output_vector("inverse_deviation", s[0]),
                               activate};
     };
     auto backward = [=]<class T>(Operands<T>& o, const Shape& s, bool accumulate) {
@@ -40,22 +43,24 @@ void normalisation(CaseList& list) {
     }
   }
   list.add(FloatAndBfloat16{}, "layer_norm", shapes, []<class T>(Operands<T>& o, const Shape& s) {
-    return LayerNorm<T>{o.input("x", s[0], s[1], normal(2, 1)), o.input_vector("gain", s[1]),           o.input_vector("bias", s[1]),
-                        o.output("y", s[0], s[1]),              o.output_vector("mean", s[0]),
-                        o.output_vector("inverse_deviation", s[0])};
+    return LayerNorm<T>{o.input("x", s[0], s[1], normal(2, 1)), o.input_vector("gain", s[1]),
+                        o.input_vector("bias", s[1]),           o.output("y", s[0], s[1]),
+                        o.output_vector("mean", s[0]),          o.output_vector("inverse_deviation", s[0])};
   });
   for (const bool accumulate : {false, true}) {
-    list.add(FloatAndBfloat16{}, "layer_norm_backward", shapes, [=]<class T>(Operands<T>& o, const Shape& s) {
-      return LayerNormBackward<T>{o.input("x", s[0], s[1], normal(2, 1)),
-                                  o.input("dy", s[0], s[1]),
-                                  o.input_vector("gain", s[1]),
-                                  o.input_vector("mean", s[0], normal(.1, 1)),
-                                  o.input_vector("inverse_deviation", s[0], uniform(.3, .7)),
-                                  accumulate ? o.in_out("dx", s[0], s[1]) : o.output("dx", s[0], s[1]),
-                                  o.output_vector("dgain", s[1]),
-                                  o.output_vector("dbias", s[1]),
-                                  accumulate};
-    }, {accumulate ? "accumulate" : ""});
+    list.add(FloatAndBfloat16{}, "layer_norm_backward", shapes,
+             [=]<class T>(Operands<T>& o, const Shape& s) {
+               return LayerNormBackward<T>{o.input("x", s[0], s[1], normal(2, 1)),
+                                           o.input("dy", s[0], s[1]),
+                                           o.input_vector("gain", s[1]),
+                                           o.input_vector("mean", s[0], normal(.1, 1)),
+                                           o.input_vector("inverse_deviation", s[0], uniform(.3, .7)),
+                                           accumulate ? o.in_out("dx", s[0], s[1]) : o.output("dx", s[0], s[1]),
+                                           o.output_vector("dgain", s[1]),
+                                           o.output_vector("dbias", s[1]),
+                                           accumulate};
+             },
+             {accumulate ? "accumulate" : ""});
   }
   list.gradient("layer_norm", "layer_norm_backward");
   list.add(FloatAndBfloat16{}, "gated_residual", shapes, []<class T>(Operands<T>& o, const Shape& s) {
@@ -63,8 +68,9 @@ void normalisation(CaseList& list) {
                             o.output("y", s[0], s[1])};
   });
   list.add(FloatAndBfloat16{}, "gated_residual_backward", shapes, []<class T>(Operands<T>& o, const Shape& s) {
-    return GatedResidualBackward<T>{o.input("dy", s[0], s[1]), o.input("branch", s[0], s[1]), o.input("gate", s[0], s[1]),
-                                    o.output("dbranch", s[0], s[1]), o.output("dgate", s[0], s[1])};
+    return GatedResidualBackward<T>{o.input("dy", s[0], s[1]), o.input("branch", s[0], s[1]),
+                                    o.input("gate", s[0], s[1]), o.output("dbranch", s[0], s[1]),
+                                    o.output("dgate", s[0], s[1])};
   });
   list.gradient("gated_residual", "gated_residual_backward");
 }

@@ -29,16 +29,18 @@ inline Fill uniform(double low, double high) {
 
 template <class T>
 T convert(double v) {
-  if constexpr (std::is_same_v<T, bfloat16>) return bfloat16(static_cast<float>(v));
-  else return static_cast<T>(v);
+  if constexpr (std::is_same_v<T, bfloat16>)
+    return bfloat16(static_cast<float>(v));
+  else
+    return static_cast<T>(v);
 }
 
 struct Buffer {
   std::string name;
   std::size_t rows = 0, columns = 0;
   bool output = false, floating = true;
-  std::function<std::vector<double>()> get;                   // the payload, row by row
-  std::function<void(const std::vector<double>&)> set;        // the same
+  std::function<std::vector<double>()> get;             // the payload, row by row
+  std::function<void(const std::vector<double>&)> set;  // the same
 };
 
 inline std::uint64_t name_hash(std::string_view name) {
@@ -53,7 +55,8 @@ inline std::vector<double> contents(std::string_view name, std::size_t count, co
   for (std::size_t i = 0; i < count; ++i) {
     float z[4];
     normal4(name_hash(name), 1, i, z);
-    v[i] = fill(static_cast<double>(perturbine::uniform(philox(name_hash(name), 0, i).word[0])), static_cast<double>(z[0]));
+    v[i] = fill(static_cast<double>(perturbine::uniform(philox(name_hash(name), 0, i).word[0])),
+                static_cast<double>(z[0]));
   }
   return v;
 }
@@ -83,8 +86,10 @@ class OperandMemory {
     Buffer b{std::move(name), rows, columns, output, !std::is_integral_v<E>, nullptr, nullptr};
     b.get = [=] {
       std::vector<E> host(elements);
-      if (queue != nullptr) queue->read(host.data(), memory.get(), elements * sizeof(E));
-      else std::copy_n(static_cast<E*>(memory.get()), elements, host.data());
+      if (queue != nullptr)
+        queue->read(host.data(), memory.get(), elements * sizeof(E));
+      else
+        std::copy_n(static_cast<E*>(memory.get()), elements, host.data());
       std::vector<double> v(rows * columns);
       each([&](std::size_t to, std::size_t from) { v[to] = static_cast<double>(host[from]); });
       return v;
@@ -106,8 +111,8 @@ class OperandMemory {
 
  private:
   static std::shared_ptr<void> host_memory(std::size_t bytes) {
-    return {::operator new(bytes == 0 ? 1 : bytes, std::align_val_t{64}),
-            [](void* p) { ::operator delete(p, std::align_val_t{64}); }};
+    return {::operator new (bytes == 0 ? 1 : bytes, std::align_val_t{64}),
+            [](void* p) { ::operator delete (p, std::align_val_t{64}); }};
   }
   Queue* queue_;
   Layout layout_;

@@ -16,7 +16,8 @@ void optimisation(CaseList& list) {
   list.add(FloatOnly{}, "global_norm", shapes, []<class T>(Operands<T>& o, const Shape& s) {
     return GlobalNorm<T>{o.template input_vector<T>("gradient", s[0]),
                          o.template input_values<std::int32_t>("segment_begin", begins(s[0])),
-                         o.template input_values<std::int32_t>("active", {1, 0, 1, 1}), o.template output_vector<T>("norm", 1)};
+                         o.template input_values<std::int32_t>("active", {1, 0, 1, 1}),
+                         o.template output_vector<T>("norm", 1)};
   });
   for (const bool copy : {false, true}) {
     auto build = [=]<class T>(Operands<T>& o, const Shape& s) {

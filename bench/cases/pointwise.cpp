@@ -9,17 +9,24 @@ void pointwise(CaseList& list) {
   list.add(FloatAndBfloat16{}, "combine", shapes, []<class T>(Operands<T>& o, const Shape& s) {
     return Combine<T>{o.input("a", s[0], s[1]), o.input("b", s[0], s[1]), o.output("y", s[0], s[1]), .5f, -2};
   });
-  list.add(FloatAndBfloat16{}, "combine", {{7, 33}}, []<class T>(Operands<T>& o, const Shape& s) {
-    return Combine<T>{o.input("a", s[0], s[1]), {}, o.output("y", s[0], s[1]), 3, 0};
-  }, {"one"});
+  list.add(FloatAndBfloat16{}, "combine", {{7, 33}},
+           []<class T>(Operands<T>& o, const Shape& s) {
+             return Combine<T>{o.input("a", s[0], s[1]), {}, o.output("y", s[0], s[1]), 3, 0};
+           },
+           {"one"});
   list.add(FloatAndBfloat16{}, "gather_rows", shapes, []<class T>(Operands<T>& o, const Shape& s) {
-    return GatherRows<T>{o.input("table", 11, s[1]),
-                         o.template input_vector<std::int32_t>("index", s[0], [](double u, double) { return std::floor(u * 12.9 - 1); }),
-                         o.output("y", s[0], s[1])};
+    return GatherRows<T>{
+        o.input("table", 11, s[1]),
+        o.template input_vector<std::int32_t>("index", s[0], [](double u, double) { return std::floor(u * 12.9 - 1); }),
+        o.output("y", s[0], s[1])};
   });
   list.add(FloatAndBfloat16{}, "dropout", shapes, []<class T>(Operands<T>& o, const Shape& s) {
-    return Dropout<T>{o.input("x", s[0], s[1]), o.output("y", s[0], s[1]),
-                      o.template input_values<std::uint64_t>("offset", {41}), accumulator_t<T>(.25), 1234, 5};
+    return Dropout<T>{o.input("x", s[0], s[1]),
+                      o.output("y", s[0], s[1]),
+                      o.template input_values<std::uint64_t>("offset", {41}),
+                      accumulator_t<T>(.25),
+                      1234,
+                      5};
   });
   list.add(FloatAndBfloat16{}, "scale_rows", shapes, []<class T>(Operands<T>& o, const Shape& s) {
     return ScaleRows<T>{o.input("x", s[0], s[1]), o.input_vector("factor", s[0]), o.output("y", s[0], s[1])};
@@ -27,9 +34,11 @@ void pointwise(CaseList& list) {
   list.add(FloatAndBfloat16{}, "silu", shapes, []<class T>(Operands<T>& o, const Shape& s) {
     return Silu<T>{o.input("x", s[0], s[1], normal(3)), {}, o.output("y", s[0], s[1])};
   });
-  list.add(FloatAndBfloat16{}, "silu", shapes, []<class T>(Operands<T>& o, const Shape& s) {
-    return Silu<T>{o.input("x", s[0], s[1], normal(3)), o.input("dy", s[0], s[1]), o.output("dx", s[0], s[1])};
-  }, {"backward"});
+  list.add(FloatAndBfloat16{}, "silu", shapes,
+           []<class T>(Operands<T>& o, const Shape& s) {
+             return Silu<T>{o.input("x", s[0], s[1], normal(3)), o.input("dy", s[0], s[1]), o.output("dx", s[0], s[1])};
+           },
+           {"backward"});
   list.gradient("silu", "silu.backward");
 }
 

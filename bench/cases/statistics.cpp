@@ -24,20 +24,26 @@ void statistics(CaseList& list) {
       if (!same) list.add(FloatOnly{}, "pairwise_sum", {{29, 101, 7}, {1, 64, 33}}, build, {variant});
       list.add(FloatOnly{}, "pairwise_sum", {{2000, 2000, 50}}, build, {variant, {}, false, true});
     }
-  list.add(FloatOnly{}, "column_moments", {{71, 229}, {200, 33}, {1, 64}, {64, 1}}, []<class T>(Operands<T>& o, const Shape& s) {
-    return ColumnMoments<T>{o.input("x", s[0], s[1], normal(1, 2)), o.output_vector("mean", s[1]), o.output_vector("variance", s[1])};
-  });
-  list.add(FloatOnly{}, "sort_columns", {{71, 29}, {200, 3}, {1, 64}, {64, 1}}, []<class T>(Operands<T>& o, const Shape& s) {
-    return SortColumns<T>{o.input("x", s[0], s[1]), o.template output_matrix<T>("y", s[1], s[0])};
-  });
-  list.add(FloatOnly{}, "compare_sorted", {{71, 29, 40}, {5, 2, 1}, {1, 64, 33}}, []<class T>(Operands<T>& o, const Shape& s) {
-    // Rising rows with ties: a ramp whose steps double, more slowly for b.
-    auto rising = [&](const char* name, std::size_t n, double stretch) {
-      std::size_t at = 0;
-      return o.input(name, s[0], n, [=](double, double) mutable { return stretch * static_cast<double>(at++ % n / 2); });
-    };
-    return CompareSorted<T>{rising("a", s[1], 1), rising("b", s[2], .625), o.output_vector("wasserstein", s[0]), o.output_vector("crps", s[0])};
-  });
+  list.add(FloatOnly{}, "column_moments", {{71, 229}, {200, 33}, {1, 64}, {64, 1}},
+           []<class T>(Operands<T>& o, const Shape& s) {
+             return ColumnMoments<T>{o.input("x", s[0], s[1], normal(1, 2)), o.output_vector("mean", s[1]),
+                                     o.output_vector("variance", s[1])};
+           });
+  list.add(FloatOnly{}, "sort_columns", {{71, 29}, {200, 3}, {1, 64}, {64, 1}},
+           []<class T>(Operands<T>& o, const Shape& s) {
+             return SortColumns<T>{o.input("x", s[0], s[1]), o.template output_matrix<T>("y", s[1], s[0])};
+           });
+  list.add(FloatOnly{}, "compare_sorted", {{71, 29, 40}, {5, 2, 1}, {1, 64, 33}},
+           []<class T>(Operands<T>& o, const Shape& s) {
+             // Rising rows with ties: a ramp whose steps double, more slowly for b.
+             auto rising = [&](const char* name, std::size_t n, double stretch) {
+               std::size_t at = 0;
+               return o.input(name, s[0], n,
+                              [=](double, double) mutable { return stretch * static_cast<double>(at++ % n / 2); });
+             };
+             return CompareSorted<T>{rising("a", s[1], 1), rising("b", s[2], .625),
+                                     o.output_vector("wasserstein", s[0]), o.output_vector("crps", s[0])};
+           });
 }
 
 }  // namespace perturbine::cases

@@ -13,7 +13,8 @@ struct SetRecord {
   void backward(Tape& t) const {
     const Tape::Target d = t.gradient_target(table);
     require(!d.accumulate, "set_embedding: a table is used twice");
-    const auto sorted = t.arena().vector<std::int32_t>(sets.index.size), order = t.arena().vector<std::int32_t>(sets.index.size);
+    const auto sorted = t.arena().vector<std::int32_t>(sets.index.size),
+               order = t.arena().vector<std::int32_t>(sets.index.size);
     t.queue().run(SortKeys<std::int32_t>{sets.index, sorted, order});
     t.queue().run(SetEmbeddingBackward<float>{t.gradient(y), sorted, order, sets.member_row, sets.weight, d.view});
   }
@@ -27,7 +28,8 @@ struct TimeRecord {
     const Tape::Target d = t.gradient_target(frequency);
     require(!d.accumulate, "time_embedding: a frequency is used twice");
     const MatrixView<float> f = t.parameters().value(frequency);
-    t.queue().run(TimeEmbeddingBackward<float>{time, {f.data, f.columns}, t.gradient(y), {d.view.data, d.view.columns}});
+    t.queue().run(
+        TimeEmbeddingBackward<float>{time, {f.data, f.columns}, t.gradient(y), {d.view.data, d.view.columns}});
   }
 };
 
@@ -45,8 +47,8 @@ struct AttentionRecord {
       return to.view;
     };
     const MatrixView<float> dquery = target(query), dkeys = target(keys), dvalues = target(values);
-    t.queue().run(SetAttentionBackward<float>{t.value(query), t.value(keys), t.value(values), t.gradient(y), length, weights, dquery,
-                                              dkeys, dvalues, heads});
+    t.queue().run(SetAttentionBackward<float>{t.value(query), t.value(keys), t.value(values), t.gradient(y), length,
+                                              weights, dquery, dkeys, dvalues, heads});
   }
 };
 

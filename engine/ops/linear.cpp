@@ -16,9 +16,14 @@ struct Record {
     const MatrixView<float> dy = t.gradient(y);
     const Tape::Target dbias = t.gradient_target(bias);
     // dz overwrites dy: nothing else reads it. With a residual dy is passed on below, so dz needs memory of its own.
-    const MatrixView<float> dz = activation == Activation::none ? dy : (has_residual ? t.arena().matrix<float>(dy.rows, dy.columns) : dy);
-    q.run(BiasActivationBackward<float>{dy, z, activation == Activation::none ? MatrixView<float>{} : dz,
-                                        {dbias.view.data, dbias.view.columns}, activation, dbias.accumulate});
+    const MatrixView<float> dz =
+        activation == Activation::none ? dy : (has_residual ? t.arena().matrix<float>(dy.rows, dy.columns) : dy);
+    q.run(BiasActivationBackward<float>{dy,
+                                        z,
+                                        activation == Activation::none ? MatrixView<float>{} : dz,
+                                        {dbias.view.data, dbias.view.columns},
+                                        activation,
+                                        dbias.accumulate});
     const Tape::Target dweight = t.gradient_target(weight);
     q.run(MatrixProduct<float>{dz, t.value(x), dweight.view, true, false, dweight.accumulate, q.math()});
     if (t.needs_gradient(x)) {
@@ -32,9 +37,16 @@ struct Record {
 Var run(Tape& t, Var x, Parameter weight, Parameter bias, Activation activation, const Var* residual) {
   const MatrixView<float> w = t.parameters().value(weight), b = t.parameters().value(bias), in = t.value(x);
   const Var y = t.make(in.rows, w.rows);
-  const MatrixView<float> z = activation == Activation::none ? MatrixView<float>{} : t.arena().matrix<float>(in.rows, w.rows);
-  t.queue().run(Linear<float>{in, w, {b.data, b.columns}, residual != nullptr ? t.value(*residual) : MatrixView<float>{}, z,
-                              t.value(y), activation, t.queue().math()});
+  const MatrixView<float> z =
+      activation == Activation::none ? MatrixView<float>{} : t.arena().matrix<float>(in.rows, w.rows);
+  t.queue().run(Linear<float>{in,
+                              w,
+                              {b.data, b.columns},
+                              residual != nullptr ? t.value(*residual) : MatrixView<float>{},
+                              z,
+                              t.value(y),
+                              activation,
+                              t.queue().math()});
   t.push(Record{x, y, residual != nullptr ? *residual : Var{}, weight, bias, z, activation, residual != nullptr});
   return y;
 }

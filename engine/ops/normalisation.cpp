@@ -13,8 +13,9 @@ struct FilmRecord {
   void backward(Tape& t) const {
     const Tape::Target dx = t.gradient_target(x), dscale = t.gradient_target(scale), dshift = t.gradient_target(shift);
     require(!dscale.accumulate && !dshift.accumulate, "film_layer_norm: a scale or shift is used twice");
-    t.queue().run(FilmLayerNormBackward<float>{t.value(x), t.value(scale), t.value(shift), t.gradient(y), mean, inverse_deviation,
-                                               dx.view, dscale.view, dshift.view, activate, dx.accumulate});
+    t.queue().run(FilmLayerNormBackward<float>{t.value(x), t.value(scale), t.value(shift), t.gradient(y), mean,
+                                               inverse_deviation, dx.view, dscale.view, dshift.view, activate,
+                                               dx.accumulate});
   }
 };
 
@@ -27,8 +28,15 @@ struct LayerNormRecord {
     const Tape::Target dx = t.gradient_target(x), dgain = t.gradient_target(gain), dbias = t.gradient_target(bias);
     require(!dgain.accumulate && !dbias.accumulate, "layer_norm: a gain or bias is used twice");
     const MatrixView<float> g = t.parameters().value(gain);
-    t.queue().run(LayerNormBackward<float>{t.value(x), t.gradient(y), {g.data, g.columns}, mean, inverse_deviation, dx.view,
-                                           {dgain.view.data, g.columns}, {dbias.view.data, g.columns}, dx.accumulate});
+    t.queue().run(LayerNormBackward<float>{t.value(x),
+                                           t.gradient(y),
+                                           {g.data, g.columns},
+                                           mean,
+                                           inverse_deviation,
+                                           dx.view,
+                                           {dgain.view.data, g.columns},
+                                           {dbias.view.data, g.columns},
+                                           dx.accumulate});
   }
 };
 
@@ -38,7 +46,8 @@ Var film_layer_norm(Tape& t, Var x, Var scale, Var shift, bool activate) {
   const MatrixView<float> in = t.value(x);
   const Var y = t.make(in.rows, in.columns);
   FilmRecord r{x, scale, shift, y, t.arena().vector<float>(in.rows), t.arena().vector<float>(in.rows), activate};
-  t.queue().run(FilmLayerNorm<float>{in, t.value(scale), t.value(shift), t.value(y), r.mean, r.inverse_deviation, activate});
+  t.queue().run(
+      FilmLayerNorm<float>{in, t.value(scale), t.value(shift), t.value(y), r.mean, r.inverse_deviation, activate});
   t.push(r);
   return y;
 }
@@ -47,7 +56,8 @@ Var layer_norm(Tape& t, Var x, Parameter gain, Parameter bias) {
   const MatrixView<float> in = t.value(x), g = t.parameters().value(gain), b = t.parameters().value(bias);
   const Var y = t.make(in.rows, in.columns);
   LayerNormRecord r{x, y, gain, bias, t.arena().vector<float>(in.rows), t.arena().vector<float>(in.rows)};
-  t.queue().run(LayerNorm<float>{in, {g.data, g.columns}, {b.data, b.columns}, t.value(y), r.mean, r.inverse_deviation});
+  t.queue().run(
+      LayerNorm<float>{in, {g.data, g.columns}, {b.data, b.columns}, t.value(y), r.mean, r.inverse_deviation});
   t.push(r);
   return y;
 }

@@ -41,7 +41,8 @@ struct GatedRecord {
   void backward(Tape& t) const {
     const Tape::Target dbranch = t.gradient_target(branch), dgate = t.gradient_target(gate);
     require(!dbranch.accumulate && !dgate.accumulate, "gated_residual: a branch or gate is used twice");
-    t.queue().run(GatedResidualBackward<float>{t.gradient(y), t.value(branch), t.value(gate), dbranch.view, dgate.view});
+    t.queue().run(
+        GatedResidualBackward<float>{t.gradient(y), t.value(branch), t.value(gate), dbranch.view, dgate.view});
     t.pass_gradient(y, residual);
   }
 };
@@ -52,7 +53,9 @@ struct DropoutRecord {
   VectorView<const std::uint64_t> offset;
   std::uint64_t seed, stream;
   void backward(Tape& t) const {
-    add_gradient(t, x, [&](MatrixView<float> dx) { t.queue().run(Dropout<float>{t.gradient(y), dx, offset, rate, seed, stream}); });
+    add_gradient(t, x, [&](MatrixView<float> dx) {
+      t.queue().run(Dropout<float>{t.gradient(y), dx, offset, rate, seed, stream});
+    });
   }
 };
 
@@ -89,7 +92,8 @@ Var gated_residual(Tape& t, Var residual, Var branch, Var gate) {
   return y;
 }
 
-Var dropout(Tape& t, Var x, float rate, VectorView<const std::uint64_t> offset, std::uint64_t seed, std::uint64_t stream) {
+Var dropout(Tape& t, Var x, float rate, VectorView<const std::uint64_t> offset, std::uint64_t seed,
+            std::uint64_t stream) {
   if (rate == 0) return x;
   const Var y = like(t, x);
   t.queue().run(Dropout<float>{t.value(x), t.value(y), offset, rate, seed, stream});

@@ -39,7 +39,8 @@ __global__ void __launch_bounds__(32) set_attention(SetAttention<T> op) {
   __syncwarp();
   for (std::size_t j = threadIdx.x; j < width; j += 32) {
     float sum = 0;
-    for (std::size_t m = 0; m < length; ++m) sum += score[m] * static_cast<float>(op.values(i * set + m, h * width + j));
+    for (std::size_t m = 0; m < length; ++m)
+      sum += score[m] * static_cast<float>(op.values(i * set + m, h * width + j));
     op.y(i, h * width + j) = static_cast<T>(sum);
   }
 }

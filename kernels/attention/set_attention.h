@@ -9,11 +9,11 @@ namespace perturbine {
 /// Row i's set lies in rows i * set_size ... of keys and values. Source: Vaswani et al., arXiv:1706.03762, eq. 1.
 template <class T>
 struct SetAttention {
-  MatrixView<const T> query;                 // [rows, width]
-  MatrixView<const T> keys, values;          // [rows * set_size, width]
-  VectorView<const std::int32_t> length;     // [rows], 0 ... set_size
-  MatrixView<T> y;                           // [rows, width]
-  MatrixView<accumulator_t<T>> weights;      // [rows, heads * set_size], kept for the backward pass
+  MatrixView<const T> query;              // [rows, width]
+  MatrixView<const T> keys, values;       // [rows * set_size, width]
+  VectorView<const std::int32_t> length;  // [rows], 0 ... set_size
+  MatrixView<T> y;                        // [rows, width]
+  MatrixView<accumulator_t<T>> weights;   // [rows, heads * set_size], kept for the backward pass
   std::size_t heads = 1;
 
   PERTURBINE_HOST_DEVICE std::size_t set_size() const { return weights.columns / heads; }
@@ -26,7 +26,8 @@ struct SetAttention {
   void check() const {
     require(heads > 0 && query.columns % heads == 0 && weights.columns % heads == 0,
             "set_attention: the width and the columns of weights must be multiples of the ", heads, " heads");
-    for (const auto& v : {keys, values}) require_shape(*this, "keys and values", v, query.rows * set_size(), query.columns);
+    for (const auto& v : {keys, values})
+      require_shape(*this, "keys and values", v, query.rows * set_size(), query.columns);
     require_shape(*this, "y", y, query.rows, query.columns);
     require_shape(*this, "weights", weights, query.rows, weights.columns);
     require_size(*this, "length", length, query.rows);
@@ -50,8 +51,10 @@ struct SetAttentionBackward {
     visit("weights", weights), visit("dquery", dquery), visit("dkeys", dkeys), visit("dvalues", dvalues);
   }
   void check() const {
-    for (const auto& v : {keys, values}) require_shape(*this, "keys and values", v, query.rows * set_size(), query.columns);
-    for (const auto& v : {dkeys, dvalues}) require_shape(*this, "dkeys and dvalues", v, query.rows * set_size(), query.columns);
+    for (const auto& v : {keys, values})
+      require_shape(*this, "keys and values", v, query.rows * set_size(), query.columns);
+    for (const auto& v : {dkeys, dvalues})
+      require_shape(*this, "dkeys and dvalues", v, query.rows * set_size(), query.columns);
     require_shape(*this, "dy", dy, query.rows, query.columns);
     require_shape(*this, "dquery", dquery, query.rows, query.columns);
     require_shape(*this, "weights", weights, query.rows, weights.columns);

@@ -11,7 +11,9 @@
 namespace perturbine {
 
 /// Rows per task: about 16 Ki elements, a function of the shape alone.
-inline std::size_t rows_per_task(std::size_t columns) { return std::max<std::size_t>(1, 16384 / std::max<std::size_t>(1, columns)); }
+inline std::size_t rows_per_task(std::size_t columns) {
+  return std::max<std::size_t>(1, 16384 / std::max<std::size_t>(1, columns));
+}
 
 /// Calls body(i) for every row, in parallel.
 template <class Body>

@@ -40,9 +40,11 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t sh
             Arguments&&... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   if (shared_bytes > 48 * 1024)
-    check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
-               "shared memory");
-  kernel<<<grid, block, shared_bytes, static_cast<cudaStream_t>(executor.stream)>>>(static_cast<Parameters>(arguments)...);
+    check_cuda(
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
+        "shared memory");
+  kernel<<<grid, block, shared_bytes, static_cast<cudaStream_t>(executor.stream)>>>(
+      static_cast<Parameters>(arguments)...);
   check_cuda(cudaGetLastError(), "launch");
 }
 

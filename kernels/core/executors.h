@@ -35,8 +35,8 @@ struct Cpu {
   Workspace workspace;
 };
 
-/// Device code compiled by the host compiler and run by kernels/emulator. Operations backed by a library (cuBLASLt, CUB)
-/// run their cpu version.
+/// Device code compiled by the host compiler and run by kernels/emulator. Operations backed by a library (cuBLASLt,
+/// CUB) run their cpu version.
 struct Emulated {
   explicit Emulated(int threads) : cpu(threads) {}
   Cpu cpu;
@@ -46,9 +46,9 @@ struct Emulated {
 /// Handles of one GPU, owned by the CUDA module.
 struct Cuda {
   void* stream = nullptr;
-  void* blas = nullptr;                   // cublasLtHandle_t
-  void* blas_plans = nullptr;             // cached algorithm choices
-  void* workspace_data = nullptr;         // device memory
+  void* blas = nullptr;            // cublasLtHandle_t
+  void* blas_plans = nullptr;      // cached algorithm choices
+  void* workspace_data = nullptr;  // device memory
   std::size_t workspace_bytes = 0;
   int ordinal = 0;
 };

@@ -1,5 +1,6 @@
 // Scalar formulas shared by every executor: host and device, float. On the host they are branch-free polynomials that
-// compilers turn into vector code; on the device exp, log and tanh are CUDA's own. Coefficients: S. Moshier, Cephes 2.8.
+// compilers turn into vector code; on the device exp, log and tanh are CUDA's own. Coefficients: S. Moshier,
+// Cephes 2.8.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -65,7 +66,8 @@ PERTURBINE_HOST_DEVICE inline float log(float x) {
 #endif
 }
 
-/// log(1 + x) for x > -1, accurate near zero. Source: W. Kahan's correction, in N. Higham, Accuracy and Stability, 1.14.
+/// log(1 + x) for x > -1, accurate near zero. Source: W. Kahan's correction, in N. Higham, Accuracy and
+/// Stability, 1.14.
 PERTURBINE_HOST_DEVICE inline float log1p(float x) {
 #if defined(__CUDA_ARCH__)
   return ::log1pf(x);

@@ -15,7 +15,8 @@ class Profile final : public Observer {
  public:
   void before(Queue& queue, const OperationRecord& record) override;
   void after(Queue& queue, const OperationRecord& record) override;
-  /// One line per operation, most time first. `copy_gigabytes` and `product_gigaflops`: measured ceilings, 0 if unknown.
+  /// One line per operation, most time first. `copy_gigabytes` and `product_gigaflops`: measured ceilings, 0 if
+  /// unknown.
   std::string table(double copy_gigabytes, double product_gigaflops) const;
 
  private:

@@ -37,13 +37,20 @@ enum class ElementType { f32, bf16, f64, i32, i64, u32, u64, u8 };
 template <class T>
 constexpr ElementType element_type() {
   using U = std::remove_const_t<T>;
-  if constexpr (std::is_same_v<U, float>) return ElementType::f32;
-  else if constexpr (std::is_same_v<U, bfloat16>) return ElementType::bf16;
-  else if constexpr (std::is_same_v<U, double>) return ElementType::f64;
-  else if constexpr (std::is_same_v<U, std::int32_t>) return ElementType::i32;
-  else if constexpr (std::is_same_v<U, std::int64_t>) return ElementType::i64;
-  else if constexpr (std::is_same_v<U, std::uint32_t>) return ElementType::u32;
-  else if constexpr (std::is_same_v<U, std::uint64_t>) return ElementType::u64;
+  if constexpr (std::is_same_v<U, float>)
+    return ElementType::f32;
+  else if constexpr (std::is_same_v<U, bfloat16>)
+    return ElementType::bf16;
+  else if constexpr (std::is_same_v<U, double>)
+    return ElementType::f64;
+  else if constexpr (std::is_same_v<U, std::int32_t>)
+    return ElementType::i32;
+  else if constexpr (std::is_same_v<U, std::int64_t>)
+    return ElementType::i64;
+  else if constexpr (std::is_same_v<U, std::uint32_t>)
+    return ElementType::u32;
+  else if constexpr (std::is_same_v<U, std::uint64_t>)
+    return ElementType::u64;
   else {
     static_assert(std::is_same_v<U, std::uint8_t>, "an operand's element type is not known here");
     return ElementType::u8;
@@ -72,7 +79,8 @@ Operand describe(std::string_view name, const VectorView<T>& v) {
   return {name, v.data, v.size == 0 ? 0u : 1u, v.size, v.size, element_type<T>(), sizeof(T), !std::is_const_v<T>};
 }
 
-/// Every operand of `op`; a CSR operand counts as its three arrays. Absent (null, empty) optional operands are left out.
+/// Every operand of `op`; a CSR operand counts as its three arrays. Absent (null, empty) optional operands are left
+/// out.
 template <class Op>
 std::vector<Operand> operands_of(const Op& op) {
   std::vector<Operand> list;
@@ -121,8 +129,11 @@ template <class Executor, class Op>
 void execute(Executor&, const Op&);
 
 /// Defines execute() of one operation as a call of `function(executor, op)`, which is usually a template.
-#define PERTURBINE_EXECUTE(Executor, function, ...) \
-  template <> void execute(Executor& executor, const __VA_ARGS__& op) { function(executor, op); }
+#define PERTURBINE_EXECUTE(Executor, function, ...)         \
+  template <>                                               \
+  void execute(Executor& executor, const __VA_ARGS__& op) { \
+    function(executor, op);                                 \
+  }
 
 template <class Op>
 concept Operation = requires(const Op& op) {

@@ -65,7 +65,8 @@ PERTURBINE_HOST_DEVICE inline void normal4(std::uint64_t seed, std::uint64_t off
 }
 
 #if !defined(__CUDACC__)
-/// Words of 16 successive subsequences, word-major: the form compilers vectorise. words[w][i] = word w of subsequence + i.
+/// Words of 16 successive subsequences, word-major: the form compilers vectorise. words[w][i] = word w of subsequence +
+/// i.
 inline void philox16(std::uint64_t seed, std::uint64_t offset, std::uint64_t subsequence, std::uint32_t words[4][16]) {
   std::uint32_t k0 = static_cast<std::uint32_t>(seed), k1 = static_cast<std::uint32_t>(seed >> 32);
   std::uint32_t c0[16], c1[16], c2[16], c3[16];

@@ -25,7 +25,8 @@ std::shared_ptr<void> Queue::allocate(std::size_t bytes) {
   if (module_ != nullptr && module_->allocate != nullptr) {
     const Module* module = module_;
     auto executor = executor_;
-    return {module->allocate(executor.get(), bytes), [module, executor](void* p) { module->release(executor.get(), p); }};
+    return {module->allocate(executor.get(), bytes),
+            [module, executor](void* p) { module->release(executor.get(), p); }};
   }
   constexpr std::align_val_t alignment{256};
   return {::operator new(bytes, alignment), [](void* p) { ::operator delete(p, alignment); }};
@@ -33,8 +34,10 @@ std::shared_ptr<void> Queue::allocate(std::size_t bytes) {
 
 void Queue::copy(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
-  if (module_ != nullptr && module_->copy != nullptr) module_->copy(executor_.get(), to, from, bytes);
-  else std::memcpy(to, from, bytes);
+  if (module_ != nullptr && module_->copy != nullptr)
+    module_->copy(executor_.get(), to, from, bytes);
+  else
+    std::memcpy(to, from, bytes);
 }
 
 void Queue::read(void* to, const void* from, std::size_t bytes) {

@@ -42,7 +42,8 @@ class Queue {
   template <Operation Op>
   void run(const Op& op) {
     const std::vector<Operand> operands = operands_of(op);
-    check_operands(Op::name, operands, requires { Op::in_place; });
+    check_operands(
+        Op::name, operands, requires { Op::in_place; });
     op.check();
     if (observers_.empty()) {
       dispatch(op);

@@ -14,11 +14,7 @@ struct VectorView {
   std::size_t size = 0;
 
   PERTURBINE_HOST_DEVICE T& operator[](std::size_t i) const { return data[i]; }
-  operator VectorView<const T>() const
-    requires(!std::is_const_v<T>)
-  {
-    return {data, size};
-  }
+  operator VectorView<const T>() const requires(!std::is_const_v<T>) { return {data, size}; }
 };
 
 template <class T>
@@ -32,11 +28,7 @@ struct MatrixView {
     return {data + first * pitch, count, columns, pitch};
   }
   MatrixView column_slice(std::size_t first, std::size_t count) const { return {data + first, rows, count, pitch}; }
-  operator MatrixView<const T>() const
-    requires(!std::is_const_v<T>)
-  {
-    return {data, rows, columns, pitch};
-  }
+  operator MatrixView<const T>() const requires(!std::is_const_v<T>) { return {data, rows, columns, pitch}; }
 };
 
 /// A dense matrix whose rows follow one another without a gap.

@@ -13,13 +13,14 @@ void run(Cpu& cpu, const LogNormalise<float>& op) {
     float* y = op.y.row(i);
     std::fill_n(y, op.y.columns, 0.0f);
     const float scale = op.target_sum / op.library_size[i];
-    for (auto k = static_cast<std::size_t>(op.counts.row_offsets[i]); k < static_cast<std::size_t>(op.counts.row_offsets[i + 1]); ++k)
+    for (auto k = static_cast<std::size_t>(op.counts.row_offsets[i]);
+         k < static_cast<std::size_t>(op.counts.row_offsets[i + 1]); ++k)
       y[op.counts.columns[k]] = formulas::log1p(scale * op.counts.values[k]);
   });
 }
 
-// Every gene of the row as a zero, vectorised, into scratch rows; then the non-zeros put their own values there; then the
-// sums. Adding a zero's term and taking it away again would cancel where theta is large.
+// Every gene of the row as a zero, vectorised, into scratch rows; then the non-zeros put their own values there; then
+// the sums. Adding a zero's term and taking it away again would cancel where theta is large.
 template <bool Inflated, bool Gradient>
 void likelihood_row(const CountLikelihood<float>& op, std::size_t i, float* log_p, float* slope, float* dtheta) {
   const std::size_t n = op.mean.columns;
@@ -41,7 +42,8 @@ void likelihood_row(const CountLikelihood<float>& op, std::size_t i, float* log_
   auto floored = [](float m) { return m < 1e-12f ? 1e-12f : m; };
 #pragma omp simd
   for (std::size_t j = 0; j < n; ++j) put(j, formulas::negative_binomial_zero(floored(mean[j]), op.theta[j]), true);
-  for (auto k = static_cast<std::size_t>(op.counts.row_offsets[i]); k < static_cast<std::size_t>(op.counts.row_offsets[i + 1]); ++k) {
+  for (auto k = static_cast<std::size_t>(op.counts.row_offsets[i]);
+       k < static_cast<std::size_t>(op.counts.row_offsets[i + 1]); ++k) {
     const float x = op.counts.values[k];
     if (x == 0) continue;
     const auto j = static_cast<std::size_t>(op.counts.columns[k]);
@@ -65,8 +67,12 @@ void run(Cpu& cpu, const CountLikelihood<float>& op) {
     float *dtheta = partial + b * 3 * n, *log_p = dtheta + n, *slope = log_p + n;
     std::fill_n(dtheta, n, 0.0f);
     for (std::size_t i = b * block_rows; i < std::min(op.mean.rows, (b + 1) * block_rows); ++i) {
-      if (inflated) gradient ? likelihood_row<true, true>(op, i, log_p, slope, dtheta) : likelihood_row<true, false>(op, i, log_p, slope, dtheta);
-      else gradient ? likelihood_row<false, true>(op, i, log_p, slope, dtheta) : likelihood_row<false, false>(op, i, log_p, slope, dtheta);
+      if (inflated)
+        gradient ? likelihood_row<true, true>(op, i, log_p, slope, dtheta)
+                 : likelihood_row<true, false>(op, i, log_p, slope, dtheta);
+      else
+        gradient ? likelihood_row<false, true>(op, i, log_p, slope, dtheta)
+                 : likelihood_row<false, false>(op, i, log_p, slope, dtheta);
     }
   });
   if (op.dtheta.data == nullptr) return;

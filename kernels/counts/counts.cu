@@ -17,13 +17,14 @@ __global__ void __launch_bounds__(threads) log_normalise(LogNormalise<float> op)
   for (std::size_t j = threadIdx.x; j < op.y.columns; j += threads) op.y(i, j) = 0;
   __syncthreads();
   const float scale = op.target_sum / op.library_size[i];
-  for (std::int32_t k = op.counts.row_offsets[i] + static_cast<std::int32_t>(threadIdx.x); k < op.counts.row_offsets[i + 1];
-       k += static_cast<std::int32_t>(threads))
+  for (std::int32_t k = op.counts.row_offsets[i] + static_cast<std::int32_t>(threadIdx.x);
+       k < op.counts.row_offsets[i + 1]; k += static_cast<std::int32_t>(threads))
     op.y(i, static_cast<std::size_t>(op.counts.columns[static_cast<std::size_t>(k)])) =
         formulas::log1p(scale * op.counts.values[static_cast<std::size_t>(k)]);
 }
 
-__device__ __forceinline__ formulas::ZeroInflated evaluate(const CountLikelihood<float>& op, std::size_t i, std::size_t j, float x) {
+__device__ __forceinline__ formulas::ZeroInflated evaluate(const CountLikelihood<float>& op, std::size_t i,
+                                                           std::size_t j, float x) {
   const float m = op.mean(i, j) < 1e-12f ? 1e-12f : op.mean(i, j);
   const formulas::NegativeBinomial nb =
       x == 0 ? formulas::negative_binomial_zero(m, op.theta[j]) : formulas::negative_binomial(x, m, op.theta[j]);
@@ -36,10 +37,14 @@ __device__ __forceinline__ float count_at(const CsrView<float>& counts, std::siz
   std::int32_t low = counts.row_offsets[i], high = counts.row_offsets[i + 1];
   while (low < high) {
     const std::int32_t middle = (low + high) / 2;
-    if (counts.columns[static_cast<std::size_t>(middle)] < j) low = middle + 1;
-    else high = middle;
+    if (counts.columns[static_cast<std::size_t>(middle)] < j)
+      low = middle + 1;
+    else
+      high = middle;
   }
-  return low < counts.row_offsets[i + 1] && counts.columns[static_cast<std::size_t>(low)] == j ? counts.values[static_cast<std::size_t>(low)] : 0.0f;
+  return low < counts.row_offsets[i + 1] && counts.columns[static_cast<std::size_t>(low)] == j
+             ? counts.values[static_cast<std::size_t>(low)]
+             : 0.0f;
 }
 
 // One block per row.

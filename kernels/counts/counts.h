@@ -7,9 +7,9 @@ namespace perturbine {
 /// y = log(1 + target_sum * count / library_size_i), densified.
 template <class T>
 struct LogNormalise {
-  CsrView<T> counts;                                     // [rows, genes]
-  VectorView<const accumulator_t<T>> library_size;       // [rows], > 0
-  MatrixView<T> y;                                       // [rows, genes]
+  CsrView<T> counts;                                // [rows, genes]
+  VectorView<const accumulator_t<T>> library_size;  // [rows], > 0
+  MatrixView<T> y;                                  // [rows, genes]
   accumulator_t<T> target_sum = 10000;
 
   static constexpr std::string_view name = "log_normalise";
@@ -29,22 +29,23 @@ struct LogNormalise {
 /// gradients, in one pass over dense parameters and sparse counts; no lgamma is evaluated on zeros.
 ///   p(x) = NB(x; mean, theta) with variance mean + mean^2 / theta
 ///   zero-inflated: p(0) = pi + (1 - pi) NB(0), p(x > 0) = (1 - pi) NB(x), pi = sigmoid(zero_logit)
-/// loss[i] = -sum_j log p(x_ij). Gradients are multiplied by dloss_i. The mean is floored at 1e-12 (an exact zero with a
-/// positive count would be -infinity). Source: Lopez et al., Nat. Methods 15 (2018) 1053; forms: docs/kernels.md.
+/// loss[i] = -sum_j log p(x_ij). Gradients are multiplied by dloss_i. The mean is floored at 1e-12 (an exact zero with
+/// a positive count would be -infinity). Source: Lopez et al., Nat. Methods 15 (2018) 1053; forms: docs/kernels.md.
 template <class T>
 struct CountLikelihood {
-  CsrView<T> counts;                                       // [rows, genes], integers >= 0
-  MatrixView<const T> mean, zero_logit;                    // [rows, genes]; zero_logit may be empty
-  VectorView<const accumulator_t<T>> theta;                // [genes], inverse dispersion > 0
-  VectorView<const accumulator_t<T>> dloss;                // [rows]; empty: no gradients
-  VectorView<accumulator_t<T>> loss;                       // [rows]
-  MatrixView<T> dmean, dzero_logit;                        // [rows, genes], or empty
-  VectorView<accumulator_t<T>> dtheta;                     // [genes], or empty; blocks of 64 rows, then blocks in order
+  CsrView<T> counts;                         // [rows, genes], integers >= 0
+  MatrixView<const T> mean, zero_logit;      // [rows, genes]; zero_logit may be empty
+  VectorView<const accumulator_t<T>> theta;  // [genes], inverse dispersion > 0
+  VectorView<const accumulator_t<T>> dloss;  // [rows]; empty: no gradients
+  VectorView<accumulator_t<T>> loss;         // [rows]
+  MatrixView<T> dmean, dzero_logit;          // [rows, genes], or empty
+  VectorView<accumulator_t<T>> dtheta;       // [genes], or empty; blocks of 64 rows, then blocks in order
 
   static constexpr std::string_view name = "count_likelihood";
   template <class Visitor>
   void operands(Visitor&& visit) const {
-    visit("counts", counts), visit("mean", mean), visit("zero_logit", zero_logit), visit("theta", theta), visit("dloss", dloss);
+    visit("counts", counts), visit("mean", mean), visit("zero_logit", zero_logit), visit("theta", theta),
+        visit("dloss", dloss);
     visit("loss", loss), visit("dmean", dmean), visit("dzero_logit", dzero_logit), visit("dtheta", dtheta);
   }
   void check() const {
@@ -57,7 +58,8 @@ struct CountLikelihood {
       require_shape(*this, "dmean", dmean, counts.rows, counts.column_count);
       require_size(*this, "dloss", dloss, counts.rows);
       require_size(*this, "dtheta", dtheta, counts.column_count);
-      require((zero_logit.data == nullptr) == (dzero_logit.data == nullptr), "count_likelihood: zero_logit and dzero_logit go together");
+      require((zero_logit.data == nullptr) == (dzero_logit.data == nullptr),
+              "count_likelihood: zero_logit and dzero_logit go together");
     }
   }
   Cost cost() const { return memory_cost(*this, 40.0 * static_cast<double>(mean.rows * mean.columns)); }
@@ -69,10 +71,10 @@ struct CountLikelihood {
 /// negative binomial.
 template <class T>
 struct SampleCounts {
-  MatrixView<const T> rate;                      // [rows, genes], >= 0
-  VectorView<const accumulator_t<T>> theta;      // [genes], or empty
-  VectorView<const std::uint64_t> offset;        // [1]
-  MatrixView<T> y;                               // [rows, genes]
+  MatrixView<const T> rate;                  // [rows, genes], >= 0
+  VectorView<const accumulator_t<T>> theta;  // [genes], or empty
+  VectorView<const std::uint64_t> offset;    // [1]
+  MatrixView<T> y;                           // [rows, genes]
   std::uint64_t seed = 0;
 
   static constexpr std::string_view name = "sample_counts";

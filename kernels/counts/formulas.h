@@ -31,7 +31,9 @@ PERTURBINE_HOST_DEVICE inline float log1p_excess(float u) {
 }
 
 /// log(ratio) where ratio = 1 + excess is known both ways: by the excess near 1, directly far below it.
-PERTURBINE_HOST_DEVICE inline float log_ratio(float excess, float ratio) { return excess > -0.5f ? log1p(excess) : log(ratio); }
+PERTURBINE_HOST_DEVICE inline float log_ratio(float excess, float ratio) {
+  return excess > -0.5f ? log1p(excess) : log(ratio);
+}
 
 struct NegativeBinomial {
   float log_probability, dmean, dtheta;  // and its derivatives
@@ -62,8 +64,8 @@ PERTURBINE_HOST_DEVICE inline NegativeBinomial negative_binomial(float x, float 
   } else {
     const float b_theta = binet(theta), b_sum = binet(x + theta);
     r.log_probability = x * log_ratio(theta / total * ((mean - x) / x), mean / x * ((x + theta) / total)) +
-                        theta * log_ratio((x - mean) / total, (x + theta) / total) -
-                        0.5f * log1p(x / theta) - 0.5f * log(6.28318531f * x) + b_sum - b_theta - binet(x);
+                        theta * log_ratio((x - mean) / total, (x + theta) / total) - 0.5f * log1p(x / theta) -
+                        0.5f * log(6.28318531f * x) + b_sum - b_theta - binet(x);
     // digamma(x + theta) - digamma(theta) - log(1 + mean / theta) + (mean - x) / (theta + mean), with
     // digamma(z) = log z - 1 / (2 z) - 1 / (12 z^2) + ... and the recurrence below 8.
     float low = theta, recurrence = 0;
@@ -89,8 +91,8 @@ PERTURBINE_HOST_DEVICE inline ZeroInflated zero_inflated(const NegativeBinomial&
   if (!is_zero) return {nb.log_probability - softplus(logit), nb.dmean, nb.dtheta, -sigmoid(logit)};
   // log(pi + (1 - pi) e^l) = softplus(logit - l) + l - softplus(logit)
   const float share = sigmoid(nb.log_probability - logit);  // of the count part in the zeros
-  return {softplus(logit - nb.log_probability) + nb.log_probability - softplus(logit), share * nb.dmean, share * nb.dtheta,
-          (1 - share) - sigmoid(logit)};
+  return {softplus(logit - nb.log_probability) + nb.log_probability - softplus(logit), share * nb.dmean,
+          share * nb.dtheta, (1 - share) - sigmoid(logit)};
 }
 
 /// A stream of random words of one matrix element.

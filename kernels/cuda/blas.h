@@ -1,4 +1,5 @@
-// cuBLASLt behind the CUDA module: opened at run time, never linked, so that the module needs no library beside the driver.
+// cuBLASLt behind the CUDA module: opened at run time, never linked, so that the module needs no library beside the
+// driver.
 #pragma once
 #include "kernels/core/executors.h"
 

@@ -25,9 +25,12 @@ void run(Cpu& cpu, const BiasActivation<float>& op) {
         y[j] = slope(v) + r;
       }
     };
-    if (op.activation == Activation::silu) each([](float v) { return activate(Activation::silu, v); });
-    else if (op.activation == Activation::gelu) each([](float v) { return activate(Activation::gelu, v); });
-    else each([](float v) { return v; });
+    if (op.activation == Activation::silu)
+      each([](float v) { return activate(Activation::silu, v); });
+    else if (op.activation == Activation::gelu)
+      each([](float v) { return activate(Activation::gelu, v); });
+    else
+      each([](float v) { return v; });
   });
 }
 
@@ -60,9 +63,12 @@ void run(Cpu& cpu, const BiasActivationBackward<float>& op) {
     float* sums = partial + b * n;
     std::fill_n(sums, n, 0.0f);
     const std::size_t begin = b * block_rows, end = std::min(op.dy.rows, begin + block_rows);
-    if (op.activation == Activation::silu) backward_rows<Activation::silu>(op, begin, end, sums);
-    else if (op.activation == Activation::gelu) backward_rows<Activation::gelu>(op, begin, end, sums);
-    else backward_rows<Activation::none>(op, begin, end, sums);
+    if (op.activation == Activation::silu)
+      backward_rows<Activation::silu>(op, begin, end, sums);
+    else if (op.activation == Activation::gelu)
+      backward_rows<Activation::gelu>(op, begin, end, sums);
+    else
+      backward_rows<Activation::none>(op, begin, end, sums);
   });
   if (op.dbias.data == nullptr) return;
   if (!op.accumulate) std::fill_n(op.dbias.data, n, 0.0f);

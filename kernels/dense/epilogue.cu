@@ -23,8 +23,8 @@ __global__ void __launch_bounds__(128) bias_activation(BiasActivation<float> op)
   float *z = op.z.data != nullptr ? op.z.row(row) : nullptr, *y = op.y.row(row);
   const bool aligned = is_vector_aligned(product) && is_vector_aligned(residual) && is_vector_aligned(z) &&
                        is_vector_aligned(y) && is_vector_aligned(op.bias.data);
-  for_columns<float>(static_cast<int>(op.y.columns), static_cast<int>(threadIdx.x), static_cast<int>(blockDim.x), aligned,
-                     [&](int j, auto count) {
+  for_columns<float>(static_cast<int>(op.y.columns), static_cast<int>(threadIdx.x), static_cast<int>(blockDim.x),
+                     aligned, [&](int j, auto count) {
                        float v[count()], b[count()] = {}, r[count()] = {};
                        load<count()>(product + j, v);
                        if (op.bias.data != nullptr) load<count()>(op.bias.data + j, b);
@@ -36,7 +36,8 @@ __global__ void __launch_bounds__(128) bias_activation(BiasActivation<float> op)
                      });
 }
 
-// Stage one: a block of 32 x 8 threads covers 32 columns and 64 rows; the eight rows of threads add up in shared memory.
+// Stage one: a block of 32 x 8 threads covers 32 columns and 64 rows; the eight rows of threads add up in shared
+// memory.
 constexpr int block_rows = 64;
 __global__ void __launch_bounds__(256) bias_activation_backward(BiasActivationBackward<float> op, float* partial) {
   __shared__ float sums[8][33];
@@ -63,7 +64,8 @@ __global__ void __launch_bounds__(256) bias_activation_backward(BiasActivationBa
 }
 
 // Stage two: one thread per column adds the blocks in order.
-__global__ void __launch_bounds__(128) add_blocks(const float* partial, unsigned blocks, VectorView<float> out, bool accumulate) {
+__global__ void __launch_bounds__(128)
+    add_blocks(const float* partial, unsigned blocks, VectorView<float> out, bool accumulate) {
   const std::size_t column = blockIdx.x * 128 + threadIdx.x;
   if (column >= out.size) return;
   float sum = accumulate ? out[column] : 0.0f;
@@ -80,7 +82,8 @@ void enqueue(DeviceExecutor& executor, const BiasActivationBackward<float>& op) 
   float* partial = op.dbias.data != nullptr ? workspace<float>(executor, blocks * op.dy.columns) : nullptr;
   launch(bias_activation_backward, dim3(blocks_for(op.dy.columns, 32), blocks), dim3(32, 8), 0, executor, op, partial);
   if (partial != nullptr)
-    launch(add_blocks, dim3(blocks_for(op.dy.columns, 128)), dim3(128), 0, executor, partial, blocks, op.dbias, op.accumulate);
+    launch(add_blocks, dim3(blocks_for(op.dy.columns, 128)), dim3(128), 0, executor, partial, blocks, op.dbias,
+           op.accumulate);
 }
 
 }  // namespace

@@ -29,8 +29,8 @@ struct BiasActivation {
   Cost cost() const { return memory_cost(*this, 8.0 * static_cast<double>(product.rows * product.columns)); }
 };
 
-/// dz = dy * activation'(z) (absent where there is no activation: then dy is dz); dbias = column sums of dz, summed over
-/// row blocks of 64 and then over blocks, an order that only the shape decides.
+/// dz = dy * activation'(z) (absent where there is no activation: then dy is dz); dbias = column sums of dz, summed
+/// over row blocks of 64 and then over blocks, an order that only the shape decides.
 template <class T>
 struct BiasActivationBackward {
   MatrixView<const T> dy;  // [rows, width]

@@ -20,8 +20,8 @@ void round_to_bfloat16(Cpu& cpu, MatrixView<const float> from, bfloat16* to) {
 
 // Runs `finish(first_row, row_count, first_column, column_count)` on every tile as soon as it is computed.
 template <class Finish>
-void multiply_tiles(Cpu& cpu, MatrixView<const float> a, MatrixView<const float> b, MatrixView<float> c, bool transpose_a,
-                    bool transpose_b, bool accumulate, Math math, Finish&& finish) {
+void multiply_tiles(Cpu& cpu, MatrixView<const float> a, MatrixView<const float> b, MatrixView<float> c,
+                    bool transpose_a, bool transpose_b, bool accumulate, Math math, Finish&& finish) {
   const std::size_t inner = transpose_a ? a.rows : a.columns;
   const std::size_t down = (c.rows + tile_rows - 1) / tile_rows, across = (c.columns + tile_columns - 1) / tile_columns;
   if (inner == 0) {
@@ -42,7 +42,8 @@ void multiply_tiles(Cpu& cpu, MatrixView<const float> a, MatrixView<const float>
     blas::Tile tile{rows, columns, inner, transpose_a, transpose_b, accumulate, a.pitch, b.pitch, c.pitch};
     if (math == Math::bf16) {
       tile.pitch_a = a.columns, tile.pitch_b = b.columns;
-      blas::multiply(tile, a16 + (transpose_a ? i : i * a.columns), b16 + (transpose_b ? j * b.columns : j), c.row(i) + j);
+      blas::multiply(tile, a16 + (transpose_a ? i : i * a.columns), b16 + (transpose_b ? j * b.columns : j),
+                     c.row(i) + j);
     } else {
       blas::multiply(tile, transpose_a ? a.data + i : a.row(i), transpose_b ? b.row(j) : b.data + j, c.row(i) + j);
     }
@@ -81,9 +82,12 @@ void run(Cpu& cpu, const Linear<float>& op) {
   multiply_tiles(cpu, op.x, op.weight, product, false, true, false, op.math,
                  [&](std::size_t i, std::size_t rows, std::size_t j, std::size_t columns) {
                    for (std::size_t r = i; r < i + rows; ++r) {
-                     if (op.activation == Activation::silu) epilogue<Activation::silu>(op, product, r, j, columns);
-                     else if (op.activation == Activation::gelu) epilogue<Activation::gelu>(op, product, r, j, columns);
-                     else epilogue<Activation::none>(op, product, r, j, columns);
+                     if (op.activation == Activation::silu)
+                       epilogue<Activation::silu>(op, product, r, j, columns);
+                     else if (op.activation == Activation::gelu)
+                       epilogue<Activation::gelu>(op, product, r, j, columns);
+                     else
+                       epilogue<Activation::none>(op, product, r, j, columns);
                    }
                  });
 }

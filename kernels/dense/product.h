@@ -26,7 +26,8 @@ struct MatrixProduct {
     require_shape(*this, "b", b, transpose_b ? c.columns : inner(), transpose_b ? inner() : c.columns);
   }
   Cost cost() const {
-    Cost cost = memory_cost(*this, 2.0 * static_cast<double>(c.rows) * static_cast<double>(c.columns) * static_cast<double>(inner()));
+    Cost cost = memory_cost(
+        *this, 2.0 * static_cast<double>(c.rows) * static_cast<double>(c.columns) * static_cast<double>(inner()));
     cost.ceiling = Ceiling::products;
     return cost;
   }
@@ -51,7 +52,8 @@ struct Linear {
   static constexpr std::string_view library = "cuBLASLt";
   template <class Visitor>
   void operands(Visitor&& visit) const {
-    visit("x", x), visit("weight", weight), visit("bias", bias), visit("residual", residual), visit("z", z), visit("y", y);
+    visit("x", x), visit("weight", weight), visit("bias", bias), visit("residual", residual), visit("z", z),
+        visit("y", y);
   }
   void check() const {
     require_shape(*this, "y", y, x.rows, weight.rows);
@@ -61,7 +63,8 @@ struct Linear {
     if (activation != Activation::none) require_shape(*this, "z", z, y.rows, y.columns);
   }
   Cost cost() const {
-    Cost cost = memory_cost(*this, 2.0 * static_cast<double>(y.rows) * static_cast<double>(y.columns) * static_cast<double>(x.columns));
+    Cost cost = memory_cost(
+        *this, 2.0 * static_cast<double>(y.rows) * static_cast<double>(y.columns) * static_cast<double>(x.columns));
     cost.ceiling = Ceiling::products;
     return cost;
   }

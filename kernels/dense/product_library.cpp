@@ -12,8 +12,9 @@ extern "C" void omp_set_num_threads(int);
 extern "C" int omp_get_max_threads();
 #elif defined(PERTURBINE_BLAS_OPENBLAS)
 extern "C" void openblas_set_num_threads(int);
-extern "C" void cblas_sgemm(int order, int transpose_a, int transpose_b, int m, int n, int k, float alpha, const float* a,
-                            int pitch_a, const float* b, int pitch_b, float beta, float* c, int pitch_c);
+extern "C" void cblas_sgemm(int order, int transpose_a, int transpose_b, int m, int n, int k, float alpha,
+                            const float* a, int pitch_a, const float* b, int pitch_b, float beta, float* c,
+                            int pitch_c);
 #endif
 #include <vector>
 
@@ -78,7 +79,8 @@ struct Primitive {
 };
 
 const Primitive& bfloat16_primitive(const Tile& t) {
-  using Key = std::tuple<std::size_t, std::size_t, std::size_t, bool, bool, bool, std::size_t, std::size_t, std::size_t>;
+  using Key =
+      std::tuple<std::size_t, std::size_t, std::size_t, bool, bool, bool, std::size_t, std::size_t, std::size_t>;
   static std::mutex mutex;
   static std::map<Key, Primitive> cache;
   const Key key{t.m, t.n, t.k, t.transpose_a, t.transpose_b, t.accumulate, t.pitch_a, t.pitch_b, t.pitch_c};
@@ -121,7 +123,8 @@ void multiply(const Tile& t, const bfloat16* a, const bfloat16* b, float* c) {
     const OneThread one;
     const Primitive& p = bfloat16_primitive(t);
     dnnl::stream stream(engine());
-    dnnl::memory ma(p.a, engine(), const_cast<bfloat16*>(a)), mb(p.b, engine(), const_cast<bfloat16*>(b)), mc(p.c, engine(), c);
+    dnnl::memory ma(p.a, engine(), const_cast<bfloat16*>(a)), mb(p.b, engine(), const_cast<bfloat16*>(b)),
+        mc(p.c, engine(), c);
     p.product.execute(stream, {{DNNL_ARG_SRC, ma}, {DNNL_ARG_WEIGHTS, mb}, {DNNL_ARG_DST, mc}});
     stream.wait();
   } catch (const dnnl::error& e) {

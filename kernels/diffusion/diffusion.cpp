@@ -72,8 +72,8 @@ void run(Cpu& cpu, const Denoise<T>& op) {
       T* x0 = op.x0.row(i);
 #pragma omp simd
       for (std::size_t j = 0; j < op.x0.columns; ++j)
-        x0[j] = static_cast<T>(formulas::denoised<target()>(static_cast<float>(F[j]), static_cast<float>(xt[j]), alpha, sigma,
-                                                            target() == Target::x0 ? op.variance[j] : 1.0f));
+        x0[j] = static_cast<T>(formulas::denoised<target()>(static_cast<float>(F[j]), static_cast<float>(xt[j]), alpha,
+                                                            sigma, target() == Target::x0 ? op.variance[j] : 1.0f));
     });
   });
 }
@@ -90,7 +90,8 @@ void run(Cpu& cpu, const ReverseStep<T>& op) {
     if (c[3] == 0.0f) {
 #pragma omp simd
       for (std::size_t j = 0; j < op.y.columns; ++j)
-        y[j] = static_cast<T>(c[0] * static_cast<float>(x[j]) + c[1] * static_cast<float>(x0[j]) + c2 * static_cast<float>(previous[j]));
+        y[j] = static_cast<T>(c[0] * static_cast<float>(x[j]) + c[1] * static_cast<float>(x0[j]) +
+                              c2 * static_cast<float>(previous[j]));
       return;
     }
     with_noise(op.seed, offset, i, op.y.columns, [&](std::size_t j, std::size_t count, const float* noise) {

@@ -51,8 +51,9 @@ template <class T, Target target>
 __global__ void __launch_bounds__(threads) denoise(Denoise<T> op) {
   const std::size_t i = blockIdx.x;
   for (std::size_t j = threadIdx.x; j < op.x0.columns; j += threads)
-    op.x0(i, j) = static_cast<T>(formulas::denoised<target>(static_cast<float>(op.F(i, j)), static_cast<float>(op.xt(i, j)), op.alpha[i],
-                                                            op.sigma[i], target == Target::x0 ? op.variance[j] : 1.0f));
+    op.x0(i, j) = static_cast<T>(formulas::denoised<target>(static_cast<float>(op.F(i, j)),
+                                                            static_cast<float>(op.xt(i, j)), op.alpha[i], op.sigma[i],
+                                                            target == Target::x0 ? op.variance[j] : 1.0f));
 }
 
 template <class T>
@@ -75,7 +76,8 @@ template <class T>
 __global__ void __launch_bounds__(threads) guidance(Guidance<T> op) {
   const std::size_t i = blockIdx.x;
   for (std::size_t j = threadIdx.x; j < op.y.columns; j += threads) {
-    const float n = static_cast<float>(op.none(i, j)), c = static_cast<float>(op.context(i, j)), b = static_cast<float>(op.both(i, j));
+    const float n = static_cast<float>(op.none(i, j)), c = static_cast<float>(op.context(i, j)),
+                b = static_cast<float>(op.both(i, j));
     op.y(i, j) = static_cast<T>(n + op.context_scale * (c - n) + op.perturbation_scale * (b - c));
   }
 }
@@ -87,13 +89,15 @@ void enqueue(DeviceExecutor& executor, const DiffusionNoise<T>& op) {
 template <class T>
 void enqueue(DeviceExecutor& executor, const DiffusionLoss<T>& op) {
   formulas::dispatch_target(op.target, [&](auto target) {
-    launch(diffusion_loss<T, decltype(target)::value>, dim3(static_cast<unsigned>(op.F.rows)), dim3(threads), 0, executor, op);
+    launch(diffusion_loss<T, decltype(target)::value>, dim3(static_cast<unsigned>(op.F.rows)), dim3(threads), 0,
+           executor, op);
   });
 }
 template <class T>
 void enqueue(DeviceExecutor& executor, const Denoise<T>& op) {
   formulas::dispatch_target(op.target, [&](auto target) {
-    launch(denoise<T, decltype(target)::value>, dim3(static_cast<unsigned>(op.x0.rows)), dim3(threads), 0, executor, op);
+    launch(denoise<T, decltype(target)::value>, dim3(static_cast<unsigned>(op.x0.rows)), dim3(threads), 0, executor,
+           op);
   });
 }
 template <class T>

@@ -17,10 +17,10 @@ enum class Target { epsilon, x0, v, score };
 /// xt = alpha_i x0_i + sigma_i e, e standard normal from (seed, *offset).
 template <class T>
 struct DiffusionNoise {
-  MatrixView<const T> x0;                              // [rows, width]
-  VectorView<const accumulator_t<T>> alpha, sigma;     // [rows]
-  VectorView<const std::uint64_t> offset;              // [1]
-  MatrixView<T> xt;                                    // [rows, width]
+  MatrixView<const T> x0;                           // [rows, width]
+  VectorView<const accumulator_t<T>> alpha, sigma;  // [rows]
+  VectorView<const std::uint64_t> offset;           // [1]
+  MatrixView<T> xt;                                 // [rows, width]
   std::uint64_t seed = 0;
 
   static constexpr std::string_view name = "diffusion_noise";
@@ -37,17 +37,17 @@ struct DiffusionNoise {
   Cost cost() const { return memory_cost(*this, 45.0 * static_cast<double>(xt.rows * xt.columns)); }
 };
 
-/// loss[i] = weight_i / width * sum_j (F_ij - target_ij)^2 and, with scale_i = dloss_i, its gradient dF. The target comes
-/// from x0 and the noise that (seed, *offset) gives again.
+/// loss[i] = weight_i / width * sum_j (F_ij - target_ij)^2 and, with scale_i = dloss_i, its gradient dF. The target
+/// comes from x0 and the noise that (seed, *offset) gives again.
 template <class T>
 struct DiffusionLoss {
-  MatrixView<const T> F, x0;                                   // [rows, width]
-  VectorView<const accumulator_t<T>> alpha, sigma, weight;     // [rows]
-  VectorView<const accumulator_t<T>> variance;                 // [width]; for Target::x0
-  VectorView<const accumulator_t<T>> dloss;                    // [rows]; empty without dF
-  VectorView<const std::uint64_t> offset;                      // [1]
-  VectorView<accumulator_t<T>> loss;                           // [rows]
-  MatrixView<T> dF;                                            // [rows, width], or empty
+  MatrixView<const T> F, x0;                                // [rows, width]
+  VectorView<const accumulator_t<T>> alpha, sigma, weight;  // [rows]
+  VectorView<const accumulator_t<T>> variance;              // [width]; for Target::x0
+  VectorView<const accumulator_t<T>> dloss;                 // [rows]; empty without dF
+  VectorView<const std::uint64_t> offset;                   // [1]
+  VectorView<accumulator_t<T>> loss;                        // [rows]
+  MatrixView<T> dF;                                         // [rows, width], or empty
   Target target = Target::x0;
   std::uint64_t seed = 0;
 
@@ -74,17 +74,18 @@ struct DiffusionLoss {
 /// The estimate of x0 that the network's output means: the inverse of the target's definition.
 template <class T>
 struct Denoise {
-  MatrixView<const T> F, xt;                           // [rows, width]
-  VectorView<const accumulator_t<T>> alpha, sigma;     // [rows]
-  VectorView<const accumulator_t<T>> variance;         // [width]; for Target::x0
-  MatrixView<T> x0;                                    // [rows, width]; may be F
+  MatrixView<const T> F, xt;                        // [rows, width]
+  VectorView<const accumulator_t<T>> alpha, sigma;  // [rows]
+  VectorView<const accumulator_t<T>> variance;      // [width]; for Target::x0
+  MatrixView<T> x0;                                 // [rows, width]; may be F
   Target target = Target::x0;
 
   static constexpr std::string_view name = "denoise";
   static constexpr bool in_place = true;
   template <class Visitor>
   void operands(Visitor&& visit) const {
-    visit("F", F), visit("xt", xt), visit("alpha", alpha), visit("sigma", sigma), visit("variance", variance), visit("x0", x0);
+    visit("F", F), visit("xt", xt), visit("alpha", alpha), visit("sigma", sigma), visit("variance", variance),
+        visit("x0", x0);
   }
   void check() const {
     require_shape(*this, "F", F, x0.rows, x0.columns);
@@ -101,11 +102,11 @@ struct Denoise {
 /// Euler-Maruyama, DDIM, Heun and DPM-Solver++ (2M) differ in their coefficients alone.
 template <class T>
 struct ReverseStep {
-  MatrixView<const T> x, x0, previous;                     // [rows, width]; previous may be empty
-  MatrixView<const accumulator_t<T>> coefficients;         // [steps, 4]
-  VectorView<const std::int32_t> step;                     // [1]
-  VectorView<const std::uint64_t> offset;                  // [1]
-  MatrixView<T> y;                                         // [rows, width]; may be x
+  MatrixView<const T> x, x0, previous;              // [rows, width]; previous may be empty
+  MatrixView<const accumulator_t<T>> coefficients;  // [steps, 4]
+  VectorView<const std::int32_t> step;              // [1]
+  VectorView<const std::uint64_t> offset;           // [1]
+  MatrixView<T> y;                                  // [rows, width]; may be x
   std::uint64_t seed = 0;
 
   static constexpr std::string_view name = "reverse_step";
@@ -126,8 +127,9 @@ struct ReverseStep {
   Cost cost() const { return memory_cost(*this, 45.0 * static_cast<double>(y.rows * y.columns)); }
 };
 
-/// y = none + context_scale (context - none) + perturbation_scale (both - context): classifier-free guidance for context
-/// and perturbation apart. Source: Ho and Salimans, arXiv:2207.12598, eq. 6; Liu et al., arXiv:2206.01714. y may be `both`.
+/// y = none + context_scale (context - none) + perturbation_scale (both - context): classifier-free guidance for
+/// context and perturbation apart. Source: Ho and Salimans, arXiv:2207.12598, eq. 6; Liu et al., arXiv:2206.01714. y
+/// may be `both`.
 template <class T>
 struct Guidance {
   MatrixView<const T> none, context, both;  // [rows, width]

@@ -36,7 +36,8 @@ template <class T>
 void run(Cpu& cpu, const SetEmbedding<T>& op) {
   for_rows(cpu, op.y.rows, op.y.columns, [&](std::size_t i) {
     T* y = op.y.row(i);
-    const auto begin = static_cast<std::size_t>(op.row_offsets[i]), end = static_cast<std::size_t>(op.row_offsets[i + 1]);
+    const auto begin = static_cast<std::size_t>(op.row_offsets[i]),
+               end = static_cast<std::size_t>(op.row_offsets[i + 1]);
     constexpr std::size_t chunk = 128;
     for (std::size_t j = 0; j < op.y.columns; j += chunk) {
       float sum[chunk] = {};

@@ -47,8 +47,10 @@ __device__ __forceinline__ std::size_t lower_bound(VectorView<const std::int32_t
   std::size_t low = 0, high = sorted.size;
   while (low < high) {
     const std::size_t middle = (low + high) / 2;
-    if (sorted[middle] < e) low = middle + 1;
-    else high = middle;
+    if (sorted[middle] < e)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return low;
 }

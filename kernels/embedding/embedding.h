@@ -25,8 +25,8 @@ struct TimeEmbedding {
 template <class T>
 struct TimeEmbeddingBackward {
   VectorView<const accumulator_t<T>> time, frequency;
-  MatrixView<const T> dy;                      // [rows, 2 half]
-  VectorView<accumulator_t<T>> dfrequency;     // [half]
+  MatrixView<const T> dy;                   // [rows, 2 half]
+  VectorView<accumulator_t<T>> dfrequency;  // [half]
 
   static constexpr std::string_view name = "time_embedding_backward";
   template <class Visitor>
@@ -41,7 +41,8 @@ struct TimeEmbeddingBackward {
 };
 
 /// y[i] = sum over k in row i of weight[k] * table[index[k]]: the sum over a set of perturbations with dose weights.
-/// Rows of the set lie one after another: row_offsets[i] <= k < row_offsets[i + 1]. An index outside the table adds zero.
+/// Rows of the set lie one after another: row_offsets[i] <= k < row_offsets[i + 1]. An index outside the table adds
+/// zero.
 template <class T>
 struct SetEmbedding {
   MatrixView<const T> table;                          // [entries, width]
@@ -52,7 +53,8 @@ struct SetEmbedding {
   static constexpr std::string_view name = "set_embedding";
   template <class Visitor>
   void operands(Visitor&& visit) const {
-    visit("table", table), visit("row_offsets", row_offsets), visit("index", index), visit("weight", weight), visit("y", y);
+    visit("table", table), visit("row_offsets", row_offsets), visit("index", index), visit("weight", weight),
+        visit("y", y);
   }
   void check() const {
     require_size(*this, "row_offsets", row_offsets, y.rows + 1);
@@ -61,7 +63,8 @@ struct SetEmbedding {
   }
   Cost cost() const {
     const double row = static_cast<double>(y.columns * sizeof(T));
-    return {row * static_cast<double>(y.rows + index.size), 2.0 * static_cast<double>(index.size * y.columns), Ceiling::memory};
+    return {row * static_cast<double>(y.rows + index.size), 2.0 * static_cast<double>(index.size * y.columns),
+            Ceiling::memory};
   }
 };
 
@@ -69,8 +72,8 @@ struct SetEmbedding {
 /// The device-wide sort of the embedding gradient: CUB on a GPU.
 template <class T>
 struct SortKeys {
-  VectorView<const T> key;        // [n], non-negative; T = std::int32_t, double in the oracle
-  VectorView<T> sorted, order;    // [n]
+  VectorView<const T> key;      // [n], non-negative; T = std::int32_t, double in the oracle
+  VectorView<T> sorted, order;  // [n]
 
   static constexpr std::string_view name = "sort_keys";
   static constexpr std::string_view library = "CUB";
@@ -109,7 +112,8 @@ struct SetEmbeddingBackward {
   }
   Cost cost() const {
     const double row = static_cast<double>(dy.columns * sizeof(T));
-    return {row * static_cast<double>(dtable.rows + sorted.size), 2.0 * static_cast<double>(sorted.size * dy.columns), Ceiling::memory};
+    return {row * static_cast<double>(dtable.rows + sorted.size), 2.0 * static_cast<double>(sorted.size * dy.columns),
+            Ceiling::memory};
   }
 };
 

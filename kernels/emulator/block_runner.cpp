@@ -83,7 +83,7 @@ class BlockRunner {
     const auto n = static_cast<std::size_t>(threads_);
     started_ = exited_ = waiting_ = 0;
     // Fresh, exactly sized and poisoned: ASan sees overruns, NaNs show reads before writes.
-    shared_.reset(static_cast<char*>(::operator new(shared_bytes != 0 ? shared_bytes : 1, std::align_val_t{16})));
+    shared_.reset(static_cast<char*>(::operator new (shared_bytes != 0 ? shared_bytes : 1, std::align_val_t{16})));
     std::memset(shared_.get(), 0xff, shared_bytes);
     if (warps_.size() < (n + 31) / 32) warps_.resize((n + 31) / 32);
     for (Warp& w : warps_)
@@ -135,7 +135,8 @@ class BlockRunner {
       m.arrived = 0;
       m.unread = mask;
       m.parity ^= 1;
-      for (unsigned rest = mask & ~(1u << lane); rest != 0; rest &= rest - 1) make_ready(met_, m.waiter[std::countr_zero(rest)]);
+      for (unsigned rest = mask & ~(1u << lane); rest != 0; rest &= rest - 1)
+        make_ready(met_, m.waiter[std::countr_zero(rest)]);
     } else {
       m.waiter[lane] = me;
       me->site = site;
@@ -159,7 +160,7 @@ class BlockRunner {
 
  private:
   struct Free {
-    void operator()(char* p) const { ::operator delete(p, std::align_val_t{16}); }
+    void operator()(char* p) const { ::operator delete (p, std::align_val_t{16}); }
   };
 
   Meeting& meeting(Warp& w, unsigned mask) {
@@ -279,7 +280,8 @@ class BlockRunner {
     const void* bottom;
     std::size_t size;
     __sanitizer_finish_switch_fiber(
-        me != nullptr ? me->sanitizer : (current->running_ != nullptr ? nullptr : current->main_fake_stack_), &bottom, &size);
+        me != nullptr ? me->sanitizer : (current->running_ != nullptr ? nullptr : current->main_fake_stack_), &bottom,
+        &size);
     if (current->main_bottom_ == nullptr) {
       current->main_bottom_ = bottom;
       current->main_size_ = size;
@@ -311,10 +313,11 @@ class BlockRunner {
       warp += f->state == State::in_warp;
       if (f->state == State::at_barrier || f->state == State::in_warp) s = f->site;
     }
-    std::fprintf(stderr,
-                 "emulator: deadlock in block (%u,%u,%u): %d threads at __syncthreads, %d in a warp collective, %d exited; "
-                 "one waits at %s:%u\n",
-                 blockIdx.x, blockIdx.y, blockIdx.z, at, warp, exited_, s.file_name(), s.line());
+    std::fprintf(
+        stderr,
+        "emulator: deadlock in block (%u,%u,%u): %d threads at __syncthreads, %d in a warp collective, %d exited; "
+        "one waits at %s:%u\n",
+        blockIdx.x, blockIdx.y, blockIdx.z, at, warp, exited_, s.file_name(), s.line());
     std::abort();
   }
 

@@ -66,8 +66,8 @@ Settings& settings();
 void run_grid(dim3 grid, dim3 block, std::size_t shared_bytes, Kernel kernel);
 void* dynamic_shared_bytes();
 void synchronise_block(Site);
-/// All lanes of `mask` deposit 8 bytes; when the last arrives each gets the value of lane `from` (from < 0: none wanted).
-/// Returns the lanes whose deposit was non-zero.
+/// All lanes of `mask` deposit 8 bytes; when the last arrives each gets the value of lane `from` (from < 0: none
+/// wanted). Returns the lanes whose deposit was non-zero.
 unsigned exchange(unsigned mask, std::uint64_t value, int from, std::uint64_t* out, Site);
 int lane();
 
@@ -100,12 +100,14 @@ inline int __all_sync(unsigned m, int p, perturbine::emulator::Site s = perturbi
   return __ballot_sync(m, p, s) == m;
 }
 template <class T>
-T __shfl_sync(unsigned m, T v, int from, int w = 32, perturbine::emulator::Site s = perturbine::emulator::Site::current()) {
+T __shfl_sync(unsigned m, T v, int from, int w = 32,
+              perturbine::emulator::Site s = perturbine::emulator::Site::current()) {
   const int l = perturbine::emulator::lane();
   return perturbine::emulator::shuffle(m, v, (l & ~(w - 1)) + (from & (w - 1)), true, s);
 }
 template <class T>
-T __shfl_xor_sync(unsigned m, T v, int x, int w = 32, perturbine::emulator::Site s = perturbine::emulator::Site::current()) {
+T __shfl_xor_sync(unsigned m, T v, int x, int w = 32,
+                  perturbine::emulator::Site s = perturbine::emulator::Site::current()) {
   const int l = perturbine::emulator::lane(), f = l ^ x;
   return perturbine::emulator::shuffle(m, v, f, f < (l & ~(w - 1)) + w, s);
 }
@@ -130,9 +132,7 @@ inline void __threadfence() { std::atomic_thread_fence(std::memory_order_seq_cst
 
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
 inline int __popc(unsigned x) { return std::popcount(x); }
-inline unsigned __umulhi(unsigned a, unsigned b) {
-  return static_cast<unsigned>(std::uint64_t{a} * b >> 32);
-}
+inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>(std::uint64_t{a} * b >> 32); }
 template <class T>
 T min(T a, T b) {
   return b < a ? b : a;

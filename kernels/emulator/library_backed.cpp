@@ -6,8 +6,11 @@
 
 namespace perturbine {
 
-#define PERTURBINE_ON_CPU(...) \
-  template <> void execute(Emulated& e, const __VA_ARGS__& op) { execute(e.cpu, op); }
+#define PERTURBINE_ON_CPU(...)                       \
+  template <>                                        \
+  void execute(Emulated& e, const __VA_ARGS__& op) { \
+    execute(e.cpu, op);                              \
+  }
 PERTURBINE_EACH_LIBRARY_OPERATION(PERTURBINE_ON_CPU)
 
 }  // namespace perturbine

@@ -74,11 +74,13 @@ void backward_row(const FilmLayerNormBackward<T>& op, std::size_t i) {
 
 template <class T>
 void run(Cpu& cpu, const FilmLayerNorm<T>& op) {
-  for_rows(cpu, op.x.rows, op.x.columns, [&](std::size_t i) { op.activate ? forward_row<true>(op, i) : forward_row<false>(op, i); });
+  for_rows(cpu, op.x.rows, op.x.columns,
+           [&](std::size_t i) { op.activate ? forward_row<true>(op, i) : forward_row<false>(op, i); });
 }
 template <class T>
 void run(Cpu& cpu, const FilmLayerNormBackward<T>& op) {
-  for_rows(cpu, op.x.rows, op.x.columns, [&](std::size_t i) { op.activate ? backward_row<true>(op, i) : backward_row<false>(op, i); });
+  for_rows(cpu, op.x.rows, op.x.columns,
+           [&](std::size_t i) { op.activate ? backward_row<true>(op, i) : backward_row<false>(op, i); });
 }
 
 }  // namespace

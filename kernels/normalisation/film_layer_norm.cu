@@ -15,8 +15,10 @@ __global__ void __launch_bounds__(128) film_layer_norm_forward(FilmLayerNorm<T> 
   const std::size_t row = blockIdx.x;
   const T *x = op.x.row(row), *scale = op.scale.row(row), *shift = op.shift.row(row);
   T* y = op.y.row(row);
-  const int n = static_cast<int>(op.x.columns), t = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
-  const bool aligned = is_vector_aligned(x) && is_vector_aligned(scale) && is_vector_aligned(shift) && is_vector_aligned(y);
+  const int n = static_cast<int>(op.x.columns), t = static_cast<int>(threadIdx.x),
+            threads = static_cast<int>(blockDim.x);
+  const bool aligned =
+      is_vector_aligned(x) && is_vector_aligned(scale) && is_vector_aligned(shift) && is_vector_aligned(y);
 
   float sum = 0;
   for_columns<T>(n, t, threads, aligned, [&](int j, auto count) {
@@ -56,9 +58,11 @@ __global__ void __launch_bounds__(128) film_layer_norm_backward(FilmLayerNormBac
   const std::size_t row = blockIdx.x;
   const T *x = op.x.row(row), *scale = op.scale.row(row), *shift = op.shift.row(row), *dy = op.dy.row(row);
   T *dx = op.dx.row(row), *dscale = op.dscale.row(row), *dshift = op.dshift.row(row);
-  const int n = static_cast<int>(op.x.columns), t = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
+  const int n = static_cast<int>(op.x.columns), t = static_cast<int>(threadIdx.x),
+            threads = static_cast<int>(blockDim.x);
   const bool aligned = is_vector_aligned(x) && is_vector_aligned(scale) && is_vector_aligned(shift) &&
-                       is_vector_aligned(dy) && is_vector_aligned(dx) && is_vector_aligned(dscale) && is_vector_aligned(dshift);
+                       is_vector_aligned(dy) && is_vector_aligned(dx) && is_vector_aligned(dscale) &&
+                       is_vector_aligned(dshift);
   const float mean = op.mean[row], inverse = op.inverse_deviation[row];
 
   // The gradient at z, and what layer norm needs of it; recomputed in the second pass rather than stored.

@@ -1,4 +1,5 @@
-// Layer normalisation with a scale and shift of its own for every row (FiLM / adaptive layer norm), and an optional SiLU.
+// Layer normalisation with a scale and shift of its own for every row (FiLM / adaptive layer norm), and an optional
+// SiLU.
 #pragma once
 #include "kernels/core/operation.h"
 
@@ -10,8 +11,8 @@ namespace perturbine {
 /// layer norm), arXiv:2212.09748, section 3.2.
 template <class T>
 struct FilmLayerNorm {
-  MatrixView<const T> x, scale, shift;               // [rows, width]
-  MatrixView<T> y;                                   // [rows, width]
+  MatrixView<const T> x, scale, shift;                   // [rows, width]
+  MatrixView<T> y;                                       // [rows, width]
   VectorView<accumulator_t<T>> mean, inverse_deviation;  // [rows], kept for the backward pass
   bool activate = true;
   accumulator_t<T> epsilon = accumulator_t<T>(1e-5);

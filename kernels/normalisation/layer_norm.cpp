@@ -18,10 +18,12 @@ void run(Cpu& cpu, const LayerNorm<T>& op) {
     for (std::size_t j = 0; j < n; ++j) sum += static_cast<float>(x[j]);
     const float mean = sum / static_cast<float>(n);
 #pragma omp simd reduction(+ : squares)
-    for (std::size_t j = 0; j < n; ++j) squares += (static_cast<float>(x[j]) - mean) * (static_cast<float>(x[j]) - mean);
+    for (std::size_t j = 0; j < n; ++j)
+      squares += (static_cast<float>(x[j]) - mean) * (static_cast<float>(x[j]) - mean);
     const float inverse = 1.0f / std::sqrt(squares / static_cast<float>(n) + op.epsilon);
 #pragma omp simd
-    for (std::size_t j = 0; j < n; ++j) y[j] = static_cast<T>((static_cast<float>(x[j]) - mean) * inverse * op.gain[j] + op.bias[j]);
+    for (std::size_t j = 0; j < n; ++j)
+      y[j] = static_cast<T>((static_cast<float>(x[j]) - mean) * inverse * op.gain[j] + op.bias[j]);
     op.mean[i] = mean;
     op.inverse_deviation[i] = inverse;
   });

@@ -64,7 +64,8 @@ __global__ void __launch_bounds__(threads) partial_sums(LayerNormBackward<T> op,
   partial[blockIdx.y * 2 * n + n + j] = dbias;
 }
 
-__global__ void __launch_bounds__(threads) add_blocks(const float* partial, unsigned blocks, VectorView<float> dgain, VectorView<float> dbias) {
+__global__ void __launch_bounds__(threads)
+    add_blocks(const float* partial, unsigned blocks, VectorView<float> dgain, VectorView<float> dbias) {
   const std::size_t j = blockIdx.x * threads + threadIdx.x, n = dgain.size;
   if (j >= n) return;
   float a = 0, b = 0;

@@ -40,7 +40,8 @@ struct LayerNormBackward {
   static constexpr std::string_view name = "layer_norm_backward";
   template <class Visitor>
   void operands(Visitor&& visit) const {
-    visit("x", x), visit("dy", dy), visit("gain", gain), visit("mean", mean), visit("inverse_deviation", inverse_deviation);
+    visit("x", x), visit("dy", dy), visit("gain", gain), visit("mean", mean),
+        visit("inverse_deviation", inverse_deviation);
     visit("dx", dx), visit("dgain", dgain), visit("dbias", dbias);
   }
   void check() const {

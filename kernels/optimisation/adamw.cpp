@@ -54,7 +54,8 @@ void run(Cpu& cpu, const AdamW<float>& op) {
                  [&](std::size_t s, std::size_t from, std::size_t to) {
                    if (op.active[s] == 0) return;
                    const float step = rate * op.segment_rate[s], decay = op.decay[s], penalty = op.penalty[s];
-                   float *value = op.value.data, *m = op.first_moment.data, *v = op.second_moment.data, *average = op.average.data;
+                   float *value = op.value.data, *m = op.first_moment.data, *v = op.second_moment.data,
+                         *average = op.average.data;
                    const float* gradient = op.gradient.data;
 #pragma omp simd
                    for (std::size_t i = from; i < to; ++i) {

@@ -14,8 +14,10 @@ __device__ __forceinline__ std::size_t segment_of(VectorView<const std::int32_t>
   std::size_t low = 0, high = begin.size - 1;
   while (high - low > 1) {
     const std::size_t middle = (low + high) / 2;
-    if (static_cast<std::size_t>(begin[middle]) <= i) low = middle;
-    else high = middle;
+    if (static_cast<std::size_t>(begin[middle]) <= i)
+      low = middle;
+    else
+      high = middle;
   }
   return low;
 }
@@ -50,7 +52,8 @@ __global__ void __launch_bounds__(threads) adamw(AdamW<float> op) {
   const float v = op.beta2 * op.second_moment[i] + (1 - op.beta2) * g * g;
   op.first_moment[i] = m;
   op.second_moment[i] = v;
-  const float direction = m / op.step[AdamWStep::bias_correction_1] / (sqrtf(v / op.step[AdamWStep::bias_correction_2]) + op.epsilon);
+  const float direction =
+      m / op.step[AdamWStep::bias_correction_1] / (sqrtf(v / op.step[AdamWStep::bias_correction_2]) + op.epsilon);
   const float moved = p - op.step[AdamWStep::rate] * op.segment_rate[s] * (direction + op.decay[s] * p);
   op.value[i] = moved;
   op.average[i] += (1 - op.step[AdamWStep::average_decay]) * (moved - op.average[i]);

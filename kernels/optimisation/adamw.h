@@ -8,10 +8,10 @@ namespace perturbine {
 /// blocks: an order that only the layout decides.
 template <class T>
 struct GlobalNorm {
-  VectorView<const T> gradient;                      // [size]
-  VectorView<const std::int32_t> segment_begin;      // [segments + 1], rising
-  VectorView<const std::int32_t> active;             // [segments], 0 or 1
-  VectorView<T> norm;                                // [1]
+  VectorView<const T> gradient;                  // [size]
+  VectorView<const std::int32_t> segment_begin;  // [segments + 1], rising
+  VectorView<const std::int32_t> active;         // [segments], 0 or 1
+  VectorView<T> norm;                            // [1]
 
   static constexpr std::string_view name = "global_norm";
   template <class Visitor>
@@ -57,7 +57,8 @@ struct AdamW {
     visit("step", step), visit("norm", norm);
   }
   void check() const {
-    for (const auto& v : {first_moment, second_moment, average}) require_size(*this, "moments and average", v, value.size);
+    for (const auto& v : {first_moment, second_moment, average})
+      require_size(*this, "moments and average", v, value.size);
     require_size(*this, "gradient", gradient, value.size);
     require_size(*this, "step", step, AdamWStep::size);
     require_size(*this, "segment_begin", segment_begin, active.size + 1);

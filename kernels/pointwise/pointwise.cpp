@@ -27,8 +27,10 @@ template <class T>
 void run(Cpu& cpu, const GatherRows<T>& op) {
   for_rows(cpu, op.y.rows, op.y.columns, [&](std::size_t i) {
     const auto from = static_cast<std::size_t>(op.index[i]);
-    if (op.index[i] >= 0 && from < op.table.rows) std::copy_n(op.table.row(from), op.y.columns, op.y.row(i));
-    else std::fill_n(op.y.row(i), op.y.columns, T{});
+    if (op.index[i] >= 0 && from < op.table.rows)
+      std::copy_n(op.table.row(from), op.y.columns, op.y.row(i));
+    else
+      std::fill_n(op.y.row(i), op.y.columns, T{});
   });
 }
 
@@ -44,7 +46,8 @@ void run(Cpu& cpu, const Dropout<T>& op) {
       philox16(op.seed, offset, matrix_subsequence(i, block), words);
       const std::size_t count = std::min<std::size_t>(64, op.y.columns - block);
       for (std::size_t k = 0; k < count; ++k)
-        y[block + k] = static_cast<T>(uniform(words[k % 4][k / 4]) > op.rate ? static_cast<float>(x[block + k]) * scale : 0.0f);
+        y[block + k] =
+            static_cast<T>(uniform(words[k % 4][k / 4]) > op.rate ? static_cast<float>(x[block + k]) * scale : 0.0f);
     }
   });
 }

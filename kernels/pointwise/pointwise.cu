@@ -83,10 +83,10 @@ __global__ void __launch_bounds__(threads) silu(Silu<T> op) {
   });
 }
 
-#define PERTURBINE_ROWS(Op, kernel)                                                                    \
-  template <class T>                                                                                   \
-  void enqueue(DeviceExecutor& executor, const Op<T>& op) {                                            \
-    launch(kernel<T>, dim3(static_cast<unsigned>(op.y.rows)), dim3(threads), 0, executor, op);         \
+#define PERTURBINE_ROWS(Op, kernel)                                                            \
+  template <class T>                                                                           \
+  void enqueue(DeviceExecutor& executor, const Op<T>& op) {                                    \
+    launch(kernel<T>, dim3(static_cast<unsigned>(op.y.rows)), dim3(threads), 0, executor, op); \
   }
 PERTURBINE_ROWS(Combine, combine)
 PERTURBINE_ROWS(GatherRows, gather_rows)

@@ -27,9 +27,9 @@ struct Combine {
 /// y[i] = table[index[i]]: copies of chosen rows. An index outside the table gives a row of zeros.
 template <class T>
 struct GatherRows {
-  MatrixView<const T> table;              // [entries, columns]
-  VectorView<const std::int32_t> index;   // [rows]
-  MatrixView<T> y;                        // [rows, columns]
+  MatrixView<const T> table;             // [entries, columns]
+  VectorView<const std::int32_t> index;  // [rows]
+  MatrixView<T> y;                       // [rows, columns]
 
   static constexpr std::string_view name = "gather_rows";
   template <class Visitor>
@@ -71,8 +71,8 @@ struct Dropout {
 /// y[i] = x[i] * factor[i]: whole rows scaled or, with 0, left out (condition masks). y may be x.
 template <class T>
 struct ScaleRows {
-  MatrixView<const T> x;                       // [rows, columns]
-  VectorView<const accumulator_t<T>> factor;   // [rows]
+  MatrixView<const T> x;                      // [rows, columns]
+  VectorView<const accumulator_t<T>> factor;  // [rows]
   MatrixView<T> y;
 
   static constexpr std::string_view name = "scale_rows";

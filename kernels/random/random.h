@@ -29,7 +29,7 @@ struct RandomFill {
 /// The raw words of RandomFill.
 template <class T>
 struct RandomWords {
-  MatrixView<T> y;  // T = std::uint32_t; double in the oracle
+  MatrixView<T> y;                         // T = std::uint32_t; double in the oracle
   VectorView<const std::uint64_t> offset;  // [1]
   std::uint64_t seed = 0;
 

@@ -12,7 +12,8 @@ void run(Cpu& cpu, const GatedResidual<T>& op) {
     T* y = op.y.row(i);
 #pragma omp simd
     for (std::size_t j = 0; j < op.y.columns; ++j)
-      y[j] = static_cast<T>(static_cast<float>(residual[j]) + static_cast<float>(gate[j]) * static_cast<float>(branch[j]));
+      y[j] =
+          static_cast<T>(static_cast<float>(residual[j]) + static_cast<float>(gate[j]) * static_cast<float>(branch[j]));
   });
 }
 

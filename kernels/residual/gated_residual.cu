@@ -13,15 +13,17 @@ template <class T>
 __global__ void __launch_bounds__(threads) gated_residual(GatedResidual<T> op) {
   const T *residual = op.residual.row(blockIdx.x), *branch = op.branch.row(blockIdx.x), *gate = op.gate.row(blockIdx.x);
   T* y = op.y.row(blockIdx.x);
-  const bool aligned = is_vector_aligned(residual) && is_vector_aligned(branch) && is_vector_aligned(gate) && is_vector_aligned(y);
-  for_columns<T>(static_cast<int>(op.y.columns), static_cast<int>(threadIdx.x), static_cast<int>(threads), aligned, [&](int j, auto count) {
-    float r[count()], b[count()], g[count()];
-    load<count()>(residual + j, r);
-    load<count()>(branch + j, b);
-    load<count()>(gate + j, g);
-    for (int i = 0; i < count(); ++i) r[i] += g[i] * b[i];
-    store<count()>(y + j, r);
-  });
+  const bool aligned =
+      is_vector_aligned(residual) && is_vector_aligned(branch) && is_vector_aligned(gate) && is_vector_aligned(y);
+  for_columns<T>(static_cast<int>(op.y.columns), static_cast<int>(threadIdx.x), static_cast<int>(threads), aligned,
+                 [&](int j, auto count) {
+                   float r[count()], b[count()], g[count()];
+                   load<count()>(residual + j, r);
+                   load<count()>(branch + j, b);
+                   load<count()>(gate + j, g);
+                   for (int i = 0; i < count(); ++i) r[i] += g[i] * b[i];
+                   store<count()>(y + j, r);
+                 });
 }
 
 template <class T>
@@ -30,18 +32,19 @@ __global__ void __launch_bounds__(threads) gated_residual_backward(GatedResidual
   T *dbranch = op.dbranch.row(blockIdx.x), *dgate = op.dgate.row(blockIdx.x);
   const bool aligned = is_vector_aligned(dy) && is_vector_aligned(branch) && is_vector_aligned(gate) &&
                        is_vector_aligned(dbranch) && is_vector_aligned(dgate);
-  for_columns<T>(static_cast<int>(op.dy.columns), static_cast<int>(threadIdx.x), static_cast<int>(threads), aligned, [&](int j, auto count) {
-    float d[count()], b[count()], g[count()];
-    load<count()>(dy + j, d);
-    load<count()>(branch + j, b);
-    load<count()>(gate + j, g);
-    for (int i = 0; i < count(); ++i) {
-      g[i] *= d[i];
-      b[i] *= d[i];
-    }
-    store<count()>(dbranch + j, g);
-    store<count()>(dgate + j, b);
-  });
+  for_columns<T>(static_cast<int>(op.dy.columns), static_cast<int>(threadIdx.x), static_cast<int>(threads), aligned,
+                 [&](int j, auto count) {
+                   float d[count()], b[count()], g[count()];
+                   load<count()>(dy + j, d);
+                   load<count()>(branch + j, b);
+                   load<count()>(gate + j, g);
+                   for (int i = 0; i < count(); ++i) {
+                     g[i] *= d[i];
+                     b[i] *= d[i];
+                   }
+                   store<count()>(dbranch + j, g);
+                   store<count()>(dgate + j, b);
+                 });
 }
 
 template <class T>

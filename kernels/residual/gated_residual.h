@@ -17,7 +17,8 @@ struct GatedResidual {
     visit("residual", residual), visit("branch", branch), visit("gate", gate), visit("y", y);
   }
   void check() const {
-    for (const auto& v : {residual, branch, gate}) require_shape(*this, "residual, branch and gate", v, y.rows, y.columns);
+    for (const auto& v : {residual, branch, gate})
+      require_shape(*this, "residual, branch and gate", v, y.rows, y.columns);
   }
   Cost cost() const { return memory_cost(*this, 2.0 * static_cast<double>(y.rows * y.columns)); }
 };

@@ -15,7 +15,8 @@ void run(Cpu& cpu, const PairwiseSum<float>& op) {
   float* packed = cpu.workspace.get<float>(tiles * width * tile);
   cpu.pool.run(tiles, [&](std::size_t t) {
     for (std::size_t k = 0; k < width; ++k)
-      for (std::size_t j = 0; j < tile; ++j) packed[(t * width + k) * tile + j] = t * tile + j < m ? op.y(t * tile + j, k) : 0.0f;
+      for (std::size_t j = 0; j < tile; ++j)
+        packed[(t * width + k) * tile + j] = t * tile + j < m ? op.y(t * tile + j, k) : 0.0f;
   });
   for_rows(cpu, op.x.rows, m * 4, [&](std::size_t i) {
     double total = 0;

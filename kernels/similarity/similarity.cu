@@ -35,7 +35,8 @@ __global__ void __launch_bounds__(threads) pairwise_sum(PairwiseSum<float> op) {
 }
 
 void enqueue(DeviceExecutor& executor, const PairwiseSum<float>& op) {
-  launch(pairwise_sum, dim3(static_cast<unsigned>(op.x.rows)), dim3(threads), op.x.columns * sizeof(float), executor, op);
+  launch(pairwise_sum, dim3(static_cast<unsigned>(op.x.rows)), dim3(threads), op.x.columns * sizeof(float), executor,
+         op);
 }
 
 }  // namespace

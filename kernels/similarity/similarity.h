@@ -13,9 +13,9 @@ enum class PairKernel { euclidean, rbf };
 /// with mean' over unequal pairs.
 template <class T>
 struct PairwiseSum {
-  MatrixView<const T> x, y;                       // [n, width], [m, width]
-  VectorView<const accumulator_t<T>> gammas;      // for PairKernel::rbf, at most 16
-  VectorView<accumulator_t<T>> sum;               // [n]
+  MatrixView<const T> x, y;                   // [n, width], [m, width]
+  VectorView<const accumulator_t<T>> gammas;  // for PairKernel::rbf, at most 16
+  VectorView<accumulator_t<T>> sum;           // [n]
   PairKernel kernel = PairKernel::euclidean;
   bool same = false;
 

@@ -29,11 +29,15 @@ void enqueue(Cuda& executor, const SortColumns<float>& op) {
   std::size_t scratch = 0;
   const auto stream = static_cast<cudaStream_t>(executor.stream);
   const int n = static_cast<int>(count), segments = static_cast<int>(op.x.columns);
-  check_cuda(cub::DeviceSegmentedSort::SortKeys(nullptr, scratch, op.y.data, op.y.data, n, segments, begin, begin + 1, stream), "sizing a sort");
+  check_cuda(
+      cub::DeviceSegmentedSort::SortKeys(nullptr, scratch, op.y.data, op.y.data, n, segments, begin, begin + 1, stream),
+      "sizing a sort");
   auto* memory = workspace<unsigned char>(executor, values + scratch);
   auto* unsorted = reinterpret_cast<float*>(memory);
   launch(transpose, dim3(blocks_for(count, 256)), dim3(256), 0, executor, op.x, unsorted);
-  check_cuda(cub::DeviceSegmentedSort::SortKeys(memory + values, scratch, unsorted, op.y.data, n, segments, begin, begin + 1, stream), "sorting columns");
+  check_cuda(cub::DeviceSegmentedSort::SortKeys(memory + values, scratch, unsorted, op.y.data, n, segments, begin,
+                                                begin + 1, stream),
+             "sorting columns");
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ constexpr unsigned threads = 128;
 constexpr std::size_t block_rows = 64;
 
 // One thread per column and block of 64 rows; `centre` null: sums of x, else of (x - centre)^2.
-__global__ void __launch_bounds__(threads) partial_sums(MatrixView<const float> x, const float* centre, float* partial) {
+__global__ void __launch_bounds__(threads)
+    partial_sums(MatrixView<const float> x, const float* centre, float* partial) {
   const std::size_t j = blockIdx.x * threads + threadIdx.x;
   if (j >= x.columns) return;
   float sum = 0;
@@ -21,7 +22,8 @@ __global__ void __launch_bounds__(threads) partial_sums(MatrixView<const float> 
   partial[blockIdx.y * x.columns + j] = sum;
 }
 
-__global__ void __launch_bounds__(threads) average(const float* partial, unsigned blocks, std::size_t rows, VectorView<float> out) {
+__global__ void __launch_bounds__(threads)
+    average(const float* partial, unsigned blocks, std::size_t rows, VectorView<float> out) {
   const std::size_t j = blockIdx.x * threads + threadIdx.x;
   if (j >= out.size) return;
   double sum = 0;

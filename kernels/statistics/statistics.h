@@ -7,8 +7,8 @@ namespace perturbine {
 /// Mean and population variance of every column. Two passes; sums over blocks of 64 rows, then over blocks in order.
 template <class T>
 struct ColumnMoments {
-  MatrixView<const T> x;                           // [rows, columns]
-  VectorView<accumulator_t<T>> mean, variance;     // [columns]
+  MatrixView<const T> x;                        // [rows, columns]
+  VectorView<accumulator_t<T>> mean, variance;  // [columns]
 
   static constexpr std::string_view name = "column_moments";
   template <class Visitor>
@@ -44,8 +44,8 @@ struct SortColumns {
 /// Source: Villani (2003), eq. 2.48; Ferro, Q. J. R. Meteorol. Soc. 140 (2014) 1917.
 template <class T>
 struct CompareSorted {
-  MatrixView<const T> a, b;                          // [genes, n], [genes, m], rows rising
-  VectorView<accumulator_t<T>> wasserstein, crps;    // [genes]
+  MatrixView<const T> a, b;                        // [genes, n], [genes, m], rows rising
+  VectorView<accumulator_t<T>> wasserstein, crps;  // [genes]
 
   static constexpr std::string_view name = "compare_sorted";
   template <class Visitor>
@@ -53,7 +53,8 @@ struct CompareSorted {
     visit("a", a), visit("b", b), visit("wasserstein", wasserstein), visit("crps", crps);
   }
   void check() const {
-    require(a.columns >= 2 && b.columns >= 1, "compare_sorted: needs two samples of a and one of b, got ", a.columns, " and ", b.columns);
+    require(a.columns >= 2 && b.columns >= 1, "compare_sorted: needs two samples of a and one of b, got ", a.columns,
+            " and ", b.columns);
     require(a.rows == b.rows, "compare_sorted: a has ", a.rows, " genes but b has ", b.rows);
     for (const auto& v : {wasserstein, crps}) require_size(*this, "wasserstein and crps", v, a.rows);
   }

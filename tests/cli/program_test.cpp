@@ -1,5 +1,5 @@
-// The program as a user meets it: exit codes, one clear sentence, nothing overwritten; the same bits from any thread count
-// and after being killed.
+// The program as a user meets it: exit codes, one clear sentence, nothing overwritten; the same bits from any thread
+// count and after being killed.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,7 +42,8 @@ void expect_refused(const std::string& arguments, const std::string& part) {
 // A simulated file, a split and a short training, made once.
 struct Prepared {
   std::string data = folder() + "/sim.h5ad", split = folder() + "/split.json", run_folder = folder() + "/run";
-  std::string train = "train --data " + data + " --split " + split + " --steps 60 --hidden 32 --blocks 1 --batch-size 64 --latent 10 --quiet";
+  std::string train = "train --data " + data + " --split " + split +
+                      " --steps 60 --hidden 32 --blocks 1 --batch-size 64 --latent 10 --quiet";
   Prepared() {
     EXPECT_EQ(run("simulate --quiet --genes 60 --cells 25 --out " + data).code, 0);
     EXPECT_EQ(run("split --quiet " + data + " --kind doubles --out " + split).code, 0);
@@ -90,10 +91,13 @@ TEST(Program, BadInputIsRefusedAndNothingIsOverwritten) {
   expect_refused(predict + "--condition P1+P1", "named twice");
   expect_refused(predict + "--condition P1 --cell-type liver", "--cell-type 'liver'");
   expect_refused("predict --run " + folder() + "/none --condition P1 --out " + folder() + "/p.h5ad", "no such file");
-  expect_refused("benchmark --data " + p.data + " --split " + p.split + " --models oracle --out " + folder() + "/b1", "model 'oracle' is not known");
-  expect_refused("benchmark --data " + p.data + " --split " + p.split + " --seeds one --out " + folder() + "/b2", "'one' is not a whole number");
+  expect_refused("benchmark --data " + p.data + " --split " + p.split + " --models oracle --out " + folder() + "/b1",
+                 "model 'oracle' is not known");
+  expect_refused("benchmark --data " + p.data + " --split " + p.split + " --seeds one --out " + folder() + "/b2",
+                 "'one' is not a whole number");
   write_text(folder() + "/bad.toml", "stepps = 5\n");
-  expect_refused(p.train + " --config " + folder() + "/bad.toml --out " + folder() + "/r", "'stepps' is not an option of train; near spellings: steps");
+  expect_refused(p.train + " --config " + folder() + "/bad.toml --out " + folder() + "/r",
+                 "'stepps' is not an option of train; near spellings: steps");
   write_text(folder() + "/broken.toml", "steps = = 5\n");
   expect_refused(p.train + " --config " + folder() + "/broken.toml --out " + folder() + "/r", "is not valid TOML");
   EXPECT_FALSE(std::filesystem::exists(folder() + "/p.h5ad"));
@@ -114,28 +118,41 @@ TEST(Program, ACheckpointOfAnotherKindIsRefused) {
   with("hello", "is not a checkpoint");
   EXPECT_EQ(run("simulate --quiet --seed 5 --genes 60 --cells 25 --out " + folder() + "/other.h5ad").code, 0);
   EXPECT_EQ(run("split --quiet " + folder() + "/other.h5ad --kind doubles --out " + folder() + "/other.json").code, 0);
-  expect_refused("train --data " + folder() + "/other.h5ad --split " + folder() + "/other.json --steps 60 --hidden 32 --blocks 1 --batch-size 64 --latent 10 --resume --out " + p.run_folder, "another data set");
+  expect_refused("train --data " + folder() + "/other.h5ad --split " + folder() +
+                     "/other.json --steps 60 --hidden 32 --blocks 1 --batch-size 64 --latent 10 --resume --out " +
+                     p.run_folder,
+                 "another data set");
 }
 
 TEST(Program, PredictEvaluateAndBenchmarkRun) {
   Prepared& p = prepared();
-  Outcome o = run("predict --quiet --run " + p.run_folder + " --condition P2+P1 --cells 50 --out " + folder() + "/cells.h5ad");
+  Outcome o =
+      run("predict --quiet --run " + p.run_folder + " --condition P2+P1 --cells 50 --out " + folder() + "/cells.h5ad");
   ASSERT_EQ(o.code, 0) << o.err;
   const std::string again = folder() + "/again.h5ad";
-  ASSERT_EQ(run("predict --quiet --threads 1 --run " + p.run_folder + " --condition P1+P2 --cells 50 --out " + again).code, 0);
+  ASSERT_EQ(
+      run("predict --quiet --threads 1 --run " + p.run_folder + " --condition P1+P2 --cells 50 --out " + again).code,
+      0);
   EXPECT_EQ(sha256_of_file(again), sha256_of_file(folder() + "/cells.h5ad"));  // the same seed, the same cells
   const std::string split = read_text(p.split);
   const std::size_t at = split.find('"', split.find("\"test\": [") + 9);
   const std::string held_out = split.substr(at + 1, split.find('"', at + 1) - at - 1);
-  ASSERT_EQ(run("predict --quiet --run " + p.run_folder + " --condition " + held_out + " --cells 60 --out " + folder() + "/held.h5ad").code, 0);
-  o = run("evaluate --quiet --real " + p.data + " --predicted " + folder() + "/held.h5ad --predicted-expression counts --split " + p.split + " --out " + folder() + "/evaluated");
+  ASSERT_EQ(run("predict --quiet --run " + p.run_folder + " --condition " + held_out + " --cells 60 --out " + folder() +
+                "/held.h5ad")
+                .code,
+            0);
+  o = run("evaluate --quiet --real " + p.data + " --predicted " + folder() +
+          "/held.h5ad --predicted-expression counts --split " + p.split + " --out " + folder() + "/evaluated");
   EXPECT_EQ(o.code, 0) << o.err;
   EXPECT_NE(o.out.find("SIMULATED"), std::string::npos);
-  o = run("benchmark --quiet --data " + p.data + " --split " + p.split + " --steps 30 --hidden 32 --blocks 1 --cells 60 --out " + folder() + "/bench");
+  o = run("benchmark --quiet --data " + p.data + " --split " + p.split +
+          " --steps 30 --hidden 32 --blocks 1 --cells 60 --out " + folder() + "/bench");
   EXPECT_EQ(o.code, 0) << o.err;
-  for (const char* f : {"metrics.json", "metrics.csv", "report.html"}) EXPECT_TRUE(std::filesystem::exists(folder() + "/bench/" + f));
+  for (const char* f : {"metrics.json", "metrics.csv", "report.html"})
+    EXPECT_TRUE(std::filesystem::exists(folder() + "/bench/" + f));
   write_text(folder() + "/ok.toml", "steps = 20\nhidden = 32\nquiet = true\n");
-  o = run("train --data " + p.data + " --split " + p.split + " --config " + folder() + "/ok.toml --batch-size 32 --blocks 1 --out " + folder() + "/configured");
+  o = run("train --data " + p.data + " --split " + p.split + " --config " + folder() +
+          "/ok.toml --batch-size 32 --blocks 1 --out " + folder() + "/configured");
   EXPECT_EQ(o.code, 0) << o.err;
   EXPECT_NE(read_text(folder() + "/configured/config.toml").find("steps = 20"), std::string::npos);
 }
@@ -150,7 +167,8 @@ std::string weights_hash(const std::string& run_folder) {
 
 TEST(Program, SameWeightsFromAnyThreadCountAndAfterKillNine) {
   Prepared& p = prepared();
-  const std::string train = "train --data " + p.data + " --split " + p.split + " --steps 1000 --hidden 48 --blocks 2 --batch-size 64 --latent 10 --quiet";
+  const std::string train = "train --data " + p.data + " --split " + p.split +
+                            " --steps 1000 --hidden 48 --blocks 2 --batch-size 64 --latent 10 --quiet";
   const std::string straight = folder() + "/straight";
   ASSERT_EQ(run(train + " --threads 1 --out " + straight).code, 0);
   const std::string want = weights_hash(straight);
@@ -163,7 +181,9 @@ TEST(Program, SameWeightsFromAnyThreadCountAndAfterKillNine) {
     const std::string out = folder() + "/killed" + std::to_string(round);
     const std::string millis = std::to_string(60 + round * 90);
     // Killed at ten moments; whatever is there, --resume goes on and ends at the same weights.
-    const std::string line = std::string(PERTURBINE_PROGRAM) + " " + train + " --out " + out + " & pid=$!; sleep 0." + (millis.size() < 3 ? "0" : "") + millis + "; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null; true";
+    const std::string line = std::string(PERTURBINE_PROGRAM) + " " + train + " --out " + out + " & pid=$!; sleep 0." +
+                             (millis.size() < 3 ? "0" : "") + millis +
+                             "; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null; true";
     ASSERT_EQ(std::system(("bash -c '" + line + "' >/dev/null 2>&1").c_str()), 0);
     const Outcome o = run(train + " --resume --out " + out);
     ASSERT_EQ(o.code, 0) << o.err;

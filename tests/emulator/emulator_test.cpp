@@ -1,4 +1,5 @@
-// The emulator's own tests: good kernels give the right result under every schedule, planted faults are found and named.
+// The emulator's own tests: good kernels give the right result under every schedule, planted faults are found and
+// named.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -47,7 +48,8 @@ TEST_P(GoodKernels, TransposeThroughSharedMemory) {
   std::vector<float> out(in.size(), NAN);
   launch(transpose<true>, dim3(4, 3), dim3(32, 8), 0, executor(), in.data(), out.data(), rows, cols);
   for (int i = 0; i < rows; ++i)
-    for (int j = 0; j < cols; ++j) ASSERT_EQ(out[static_cast<std::size_t>(j * rows + i)], in[static_cast<std::size_t>(i * cols + j)]);
+    for (int j = 0; j < cols; ++j)
+      ASSERT_EQ(out[static_cast<std::size_t>(j * rows + i)], in[static_cast<std::size_t>(i * cols + j)]);
 }
 
 TEST_P(GoodKernels, HalfWarpMasksAndDivergentLoops) {
@@ -89,7 +91,8 @@ TEST_P(GoodKernels, TensorCoreTile) {
   for (std::size_t i = 0; i < 16; ++i)
     for (std::size_t j = 0; j < 8; ++j) {
       double want = 0;
-      for (std::size_t k = 0; k < 16; ++k) want += static_cast<double>(a[i * 16 + k]) * static_cast<double>(b[k * 8 + j]);
+      for (std::size_t k = 0; k < 16; ++k)
+        want += static_cast<double>(a[i * 16 + k]) * static_cast<double>(b[k * 8 + j]);
       ASSERT_NEAR(c[i * 8 + j], want, 1e-5) << i << "," << j;
     }
 }

@@ -24,7 +24,8 @@ __global__ void transpose(const float* in, float* out, int rows, int cols) {
 
 // Row sums of a CSR matrix, one half-warp a row: both halves shuffle under their own mask and leave at different times.
 __global__ inline void half_warp_row_sums(int rows, const int* offsets, const float* values, float* sums) {
-  const int row = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) / 16, lane = static_cast<int>(threadIdx.x % 16);
+  const int row = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) / 16,
+            lane = static_cast<int>(threadIdx.x % 16);
   if (row >= rows) return;
   const unsigned mask = 0xffffu << (threadIdx.x & 16);
   float sum = 0;
@@ -42,7 +43,8 @@ __global__ inline void histogram(int n, int bins, const int* x, int* counts) {
   const int t = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
   for (int b = t; b < bins; b += threads) local[b] = 0;
   __syncthreads();
-  for (int i = static_cast<int>(blockIdx.x) * threads + t; i < n; i += static_cast<int>(gridDim.x) * threads) atomicAdd(&local[x[i]], 1);
+  for (int i = static_cast<int>(blockIdx.x) * threads + t; i < n; i += static_cast<int>(gridDim.x) * threads)
+    atomicAdd(&local[x[i]], 1);
   __syncthreads();
   for (int b = t; b < bins; b += threads)
     if (local[b] != 0) atomicAdd(&counts[b], local[b]);
@@ -50,7 +52,8 @@ __global__ inline void histogram(int n, int bins, const int* x, int* counts) {
 
 __global__ inline void block_sums(const float* x, int n, float* sums) {
   float s = 0;
-  for (int i = static_cast<int>(threadIdx.x); i < n; i += static_cast<int>(blockDim.x)) s += x[static_cast<int>(blockIdx.x) * n + i];
+  for (int i = static_cast<int>(threadIdx.x); i < n; i += static_cast<int>(blockDim.x))
+    s += x[static_cast<int>(blockIdx.x) * n + i];
   s = block_sum(s);
   if (threadIdx.x == 0) sums[blockIdx.x] = s;
 }

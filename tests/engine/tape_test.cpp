@@ -24,16 +24,20 @@ struct Network {
   Arena arena{queue};
   Tape tape{arena, parameters};
   static constexpr std::size_t rows = 24, in = 5, hidden = 12, entries = 4, set = 3;
-  Parameter w_in, b_in, film_w, film_b, w1, b1, w2, b2, gain, bias, w_out, b_out, table, frequency, key_w, key_b, value_w, value_b;
+  Parameter w_in, b_in, film_w, film_b, w1, b1, w2, b2, gain, bias, w_out, b_out, table, frequency, key_w, key_b,
+      value_w, value_b;
   Buffer<float> x, x0, time, alpha, sigma, weight, variance, row_weight, set_weight, members, mask;
   Buffer<std::int32_t> offsets, index, member_row, length;
   Buffer<std::uint64_t> draw;
 
   explicit Network(int threads) : queue(Device::cpu, {.threads = threads}) {
-    auto add = [&](const char* name, std::size_t r, std::size_t c, Initial i = Initial::uniform_fan_in) { return parameters.add(name, r, c, i); };
+    auto add = [&](const char* name, std::size_t r, std::size_t c, Initial i = Initial::uniform_fan_in) {
+      return parameters.add(name, r, c, i);
+    };
     w_in = add("w_in", hidden, in), b_in = add("b_in", 1, hidden);
     film_w = add("film_w", 3 * hidden, hidden), film_b = add("film_b", 1, 3 * hidden);
-    w1 = add("w1", hidden, hidden), b1 = add("b1", 1, hidden), w2 = add("w2", hidden, hidden), b2 = add("b2", 1, hidden);
+    w1 = add("w1", hidden, hidden), b1 = add("b1", 1, hidden), w2 = add("w2", hidden, hidden),
+    b2 = add("b2", 1, hidden);
     gain = add("gain", 1, hidden, Initial::one), bias = add("bias", 1, hidden, Initial::zero);
     w_out = add("w_out", in, hidden), b_out = add("b_out", 1, in);
     table = add("table", entries, hidden), frequency = add("frequency", 1, hidden / 2);
@@ -51,7 +55,8 @@ struct Network {
       a[i] = std::cos(t[i]), s[i] = std::sin(t[i]) + .1f;
       len[i] = static_cast<std::int32_t>(i % (set + 1));
       m[i] = i % 5 == 0 ? 0.0f : 1.0f;
-      for (std::size_t k = 0; k < i % 3; ++k) idx.push_back(static_cast<std::int32_t>((i + k) % entries)), row.push_back(static_cast<std::int32_t>(i));
+      for (std::size_t k = 0; k < i % 3; ++k)
+        idx.push_back(static_cast<std::int32_t>((i + k) % entries)), row.push_back(static_cast<std::int32_t>(i));
       o.push_back(static_cast<std::int32_t>(idx.size()));
     }
     time = Buffer<float>(queue, t), alpha = Buffer<float>(queue, a), sigma = Buffer<float>(queue, s);
@@ -59,7 +64,8 @@ struct Network {
     row_weight = Buffer<float>(queue, std::vector<float>(rows, 1.0f / rows));
     variance = Buffer<float>(queue, std::vector<float>(in, .7f));
     set_weight = Buffer<float>(queue, std::vector<float>(idx.size(), .8f));
-    offsets = Buffer<std::int32_t>(queue, o), index = Buffer<std::int32_t>(queue, idx), member_row = Buffer<std::int32_t>(queue, row);
+    offsets = Buffer<std::int32_t>(queue, o), index = Buffer<std::int32_t>(queue, idx),
+    member_row = Buffer<std::int32_t>(queue, row);
     length = Buffer<std::int32_t>(queue, len);
     mask = Buffer<float>(queue, m);
     draw = Buffer<std::uint64_t>(queue, std::vector<std::uint64_t>{3});
@@ -70,12 +76,14 @@ struct Network {
     const Var members_in = tape.constant(members.matrix(rows * set, in));
     const Var keys = ops::linear(tape, members_in, key_w, key_b);
     Var c = ops::time_embedding(tape, time.view(), frequency);
-    const Var embedded = ops::set_embedding(tape, table, {offsets.view(), index.view(), member_row.view(), set_weight.view()}, rows);
+    const Var embedded =
+        ops::set_embedding(tape, table, {offsets.view(), index.view(), member_row.view(), set_weight.view()}, rows);
     c = ops::add(tape, c, ops::scale_rows(tape, embedded, mask.view()));
     c = ops::silu(tape, c);
     const Var film = ops::linear(tape, c, film_w, film_b);
     Var h = ops::linear(tape, tape.constant(x.matrix(rows, in)), w_in, b_in, Activation::gelu);
-    h = ops::add(tape, h, ops::set_attention(tape, c, keys, ops::linear(tape, members_in, value_w, value_b), length.view(), 2));
+    h = ops::add(tape, h,
+                 ops::set_attention(tape, c, keys, ops::linear(tape, members_in, value_w, value_b), length.view(), 2));
     const Var n = ops::film_layer_norm(tape, h, tape.slice(film, 0, hidden), tape.slice(film, hidden, hidden), true);
     Var g = ops::linear(tape, n, w1, b1, Activation::silu);
     g = ops::dropout(tape, g, .2f, draw.view(), 5, 9);
@@ -84,7 +92,9 @@ struct Network {
     h = ops::layer_norm(tape, h, gain, bias);
     const Var F = ops::linear(tape, h, w_out, b_out);
     const VectorView<float> rows_loss = ops::diffusion_loss(
-        tape, F, {x0.matrix(rows, in), alpha.view(), sigma.view(), weight.view(), variance.view(), draw.view(), Target::x0, 77}, row_weight.view());
+        tape, F,
+        {x0.matrix(rows, in), alpha.view(), sigma.view(), weight.view(), variance.view(), draw.view(), Target::x0, 77},
+        row_weight.view());
     tape.backward();
     double sum = 0;
     for (std::size_t i = 0; i < rows; ++i) sum += static_cast<double>(rows_loss[i]) / rows;
@@ -95,7 +105,8 @@ struct Network {
 TEST(Tape, GradientsOfAWholeNetworkAgreeWithDifferences) {
   Network net(2);
   net.loss();
-  const std::vector<float> gradient = net.parameters.gradients().get(net.queue), values = net.parameters.values().get(net.queue);
+  const std::vector<float> gradient = net.parameters.gradients().get(net.queue),
+                           values = net.parameters.values().get(net.queue);
   int checked = 0;
   for (const auto& s : net.parameters.segments()) {
     for (std::size_t k = 0; k < s.size(); k += std::max<std::size_t>(1, s.size() / 6)) {
@@ -135,7 +146,8 @@ TEST(Training, LossFalls) {
 
 TEST(Training, WeightsHaveTheSameBitsForAnyThreadCount) {
   const auto one = train(1, 25);
-  for (const int threads : {2, 3, 7}) EXPECT_EQ(std::memcmp(one.data(), train(threads, 25).data(), one.size() * sizeof(float)), 0) << threads;
+  for (const int threads : {2, 3, 7})
+    EXPECT_EQ(std::memcmp(one.data(), train(threads, 25).data(), one.size() * sizeof(float)), 0) << threads;
 }
 
 TEST(Arena, AddressesRepeatFromTheSecondStepOnAndMemoryDoesNotGrow) {

@@ -23,7 +23,8 @@ std::vector<float> cells(std::size_t n, std::uint64_t seed, float shift) {
 }
 std::vector<double> mean_of(const std::vector<float>& x) {
   std::vector<double> m(genes, 0);
-  for (std::size_t i = 0; i < x.size(); ++i) m[i % genes] += static_cast<double>(x[i]) / static_cast<double>(x.size() / genes);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    m[i % genes] += static_cast<double>(x[i]) / static_cast<double>(x.size() / genes);
   return m;
 }
 double value(const std::vector<MetricValue>& v, const std::string& name) {
@@ -59,7 +60,8 @@ TEST(Metrics, AnotherSampleOfTheTruthIsNearPerfect) {
   EXPECT_NEAR(value(good, "coverage_90"), .9, .02);
   EXPECT_NEAR(value(good, "variance_ratio"), 1, .06);
   EXPECT_GT(value(good, "pearson_delta"), .98);
-  for (const char* worse : {"energy_distance", "rbf_mmd", "wasserstein1", "crps", "l2", "mse_top20"}) EXPECT_GT(value(bad, worse), 1.2 * std::abs(value(good, worse))) << worse;
+  for (const char* worse : {"energy_distance", "rbf_mmd", "wasserstein1", "crps", "l2", "mse_top20"})
+    EXPECT_GT(value(bad, worse), 1.2 * std::abs(value(good, worse))) << worse;
   EXPECT_LT(value(bad, "coverage_90_de20"), value(good, "coverage_90_de20"));
 }
 
@@ -76,8 +78,10 @@ TEST(Metrics, ByDefinition) {
   for (std::size_t g = 0; g < genes; ++g) {
     double cross = 0, spread = 0;
     for (std::size_t i = 0; i < 100; ++i) {
-      for (std::size_t j = 0; j < 300; ++j) cross += std::abs(static_cast<double>(generated[i * genes + g] - s.truth.real[j * genes + g])) / 30000;
-      for (std::size_t j = 0; j < 100; ++j) spread += std::abs(static_cast<double>(generated[i * genes + g] - generated[j * genes + g]));
+      for (std::size_t j = 0; j < 300; ++j)
+        cross += std::abs(static_cast<double>(generated[i * genes + g] - s.truth.real[j * genes + g])) / 30000;
+      for (std::size_t j = 0; j < 100; ++j)
+        spread += std::abs(static_cast<double>(generated[i * genes + g] - generated[j * genes + g]));
     }
     crps += (cross - spread / (2.0 * 100 * 99)) / genes;
   }
@@ -88,14 +92,16 @@ TEST(Metrics, InteractionScoresGiveNothingForAdditive) {
   Scene s;
   const auto control = mean_of(s.truth.control), real = mean_of(s.truth.real);
   std::vector<double> additive(genes);
-  for (std::size_t g = 0; g < genes; ++g) additive[g] = .8 * (real[g] - control[g]) + .1 * std::sin(static_cast<double>(g));
+  for (std::size_t g = 0; g < genes; ++g)
+    additive[g] = .8 * (real[g] - control[g]) + .1 * std::sin(static_cast<double>(g));
   s.truth.additive_delta = additive;
   auto predict = [&](double factor, double bend) {
     std::vector<double> m = control;
     for (std::size_t g = 0; g < genes; ++g) m[g] += factor * additive[g] + bend * (real[g] - control[g]);
     return evaluate_condition(s.queue, s.space, s.truth, {m, {}, 0});
   };
-  for (const double factor : {0.0, .5, 1.0, 2.0}) EXPECT_NEAR(value(predict(factor, 0), "interaction_partial"), 0, 1e-9) << factor;
+  for (const double factor : {0.0, .5, 1.0, 2.0})
+    EXPECT_NEAR(value(predict(factor, 0), "interaction_partial"), 0, 1e-9) << factor;
   EXPECT_NEAR(value(predict(1, 0), "interaction_correlation"), 0, 1e-9);
   EXPECT_GT(value(predict(.5, .5), "interaction_partial"), .9);
 }

@@ -13,7 +13,8 @@ namespace perturbine::testing_files {
 /// A folder of its own for each test program, removed at the end.
 inline std::string folder() {
   struct Folder {
-    std::filesystem::path path = std::filesystem::temp_directory_path() / ("perturbine_test_" + std::to_string(getpid()));
+    std::filesystem::path path =
+        std::filesystem::temp_directory_path() / ("perturbine_test_" + std::to_string(getpid()));
     Folder() { std::filesystem::create_directories(path); }
     ~Folder() {
       std::error_code ignored;
@@ -26,7 +27,8 @@ inline std::string folder() {
 
 /// The parts of a small .h5ad: 12 cells (4 control, 4 A, 4 B), 5 genes. Change a part, then write().
 struct SmallFile {
-  std::vector<std::string> condition{"control", "control", "control", "control", "A", "A", "A", "A", "B", "B", "B", "B"};
+  std::vector<std::string> condition{"control", "control", "control", "control", "A", "A",
+                                     "A",       "A",       "B",       "B",       "B", "B"};
   std::vector<std::string> genes{"g1", "g2", "g3", "g4", "g5"}, cells;
   std::vector<double> data;
   std::vector<std::int64_t> indices, indptr{0}, shape{12, 5};
@@ -50,8 +52,10 @@ struct SmallFile {
     if (with_matrix && dense) {
       std::vector<double> rows(static_cast<std::size_t>(shape[0] * shape[1]), 0);
       for (std::size_t i = 0; i + 1 < indptr.size(); ++i)
-        for (auto k = static_cast<std::size_t>(indptr[i]); k < static_cast<std::size_t>(indptr[i + 1]); ++k) rows[i * 5 + static_cast<std::size_t>(indices[k])] = data[k];
-      hdf5::write_array(file, matrix, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {static_cast<hsize_t>(shape[0]), static_cast<hsize_t>(shape[1])}, rows.data());
+        for (auto k = static_cast<std::size_t>(indptr[i]); k < static_cast<std::size_t>(indptr[i + 1]); ++k)
+          rows[i * 5 + static_cast<std::size_t>(indices[k])] = data[k];
+      hdf5::write_array(file, matrix, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE,
+                        {static_cast<hsize_t>(shape[0]), static_cast<hsize_t>(shape[1])}, rows.data());
     } else if (with_matrix) {
       if (matrix != "X") hdf5::create_group(file, matrix.substr(0, matrix.find('/')));
       const auto g = hdf5::create_group(file, matrix);
@@ -70,7 +74,8 @@ struct SmallFile {
       std::vector<std::int64_t> codes;
       std::vector<std::string> categories{"A", "B", "control"};
       for (const auto& c : condition) codes.push_back(c == "A" ? 0 : c == "B" ? 1 : 2);
-      const auto d = hdf5::write_array(obs, condition_name, H5T_STD_I8LE, H5T_NATIVE_INT64, {codes.size()}, codes.data());
+      const auto d =
+          hdf5::write_array(obs, condition_name, H5T_STD_I8LE, H5T_NATIVE_INT64, {codes.size()}, codes.data());
       hdf5::write_text_attribute(d, "categories", "reference");
       hdf5::create_group(obs, "__categories");
       hdf5::write_strings(obs, "__categories/" + condition_name, categories);

@@ -100,14 +100,30 @@ TEST(BadFiles, AreRefusedInOneSentence) {
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.genes[1] = "g1"; }), "gene name 'g1' occurs twice");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.cells[1] = "c0"; }), "cell name 'c0' occurs twice");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.condition_name = "perturbation"; }), "no column 'condition'");
-  EXPECT_SAYS(spoiled([](SmallFile& f) { for (auto& c : f.condition) if (c == "control") c = "safe"; }), "name them by --control");
+  EXPECT_SAYS(spoiled([](SmallFile& f) {
+                for (auto& c : f.condition)
+                  if (c == "control") c = "safe";
+              }),
+              "name them by --control");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.condition[11] = "C"; }), "condition 'C' has 1 cell");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.condition[11] = "A++B"; }), "a part between '+' is empty");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.condition[11] = "A+A"; }), "A is named twice");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.shape = {13, 5}; }), "elements for 13 cells");
-  EXPECT_SAYS(spoiled([](SmallFile& f) { f.shape = {0, 5}, f.indptr = {0}, f.indices.clear(), f.data.clear(), f.cells.clear(), f.condition.clear(); }), "zero cells");
-  EXPECT_SAYS(spoiled([](SmallFile& f) { f.shape = {12, 0}, f.indptr.assign(13, 0), f.indices.clear(), f.data.clear(), f.genes.clear(); }), "zero genes");
-  EXPECT_SAYS(spoiled([](SmallFile& f) { f.data.erase(f.data.begin(), f.data.begin() + 3), f.indices.erase(f.indices.begin(), f.indices.begin() + 3); for (std::size_t i = 1; i < f.indptr.size(); ++i) f.indptr[i] -= 3; }), "cell c0 has no counts");
+  EXPECT_SAYS(
+      spoiled([](SmallFile& f) {
+        f.shape = {0, 5}, f.indptr = {0}, f.indices.clear(), f.data.clear(), f.cells.clear(), f.condition.clear();
+      }),
+      "zero cells");
+  EXPECT_SAYS(spoiled([](SmallFile& f) {
+                f.shape = {12, 0}, f.indptr.assign(13, 0), f.indices.clear(), f.data.clear(), f.genes.clear();
+              }),
+              "zero genes");
+  EXPECT_SAYS(spoiled([](SmallFile& f) {
+                f.data.erase(f.data.begin(), f.data.begin() + 3),
+                    f.indices.erase(f.indices.begin(), f.indices.begin() + 3);
+                for (std::size_t i = 1; i < f.indptr.size(); ++i) f.indptr[i] -= 3;
+              }),
+              "cell c0 has no counts");
   DataOptions counts;
   counts.expression = "counts";
   SmallFile fractional;

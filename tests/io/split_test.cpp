@@ -105,13 +105,15 @@ TEST(Files, AFullDiskLeavesTheOldFileWhole) {
   setrlimit(RLIMIT_FSIZE, &before);
   EXPECT_SAYS(said, "what was there before is unchanged");
   EXPECT_EQ(read_text(path), "old contents");
-  for (const auto& f : std::filesystem::directory_iterator(folder())) EXPECT_EQ(f.path().string().find(".partial-"), std::string::npos);
+  for (const auto& f : std::filesystem::directory_iterator(folder()))
+    EXPECT_EQ(f.path().string().find(".partial-"), std::string::npos);
   EXPECT_SAYS(complaint([] { write_text("/nonexistent/folder/file", "x"); }), "cannot be written");
 }
 
 TEST(Checkpoint, RoundTripAndEveryDamage) {
   CheckpointContents c;
-  c.texts["a"] = "text", c.lists["l"] = {"x", "y"}, c.floats["f"] = {1, 2, 3}, c.doubles["d"] = {.5}, c.integers["i"] = {7, -7};
+  c.texts["a"] = "text", c.lists["l"] = {"x", "y"}, c.floats["f"] = {1, 2, 3}, c.doubles["d"] = {.5},
+  c.integers["i"] = {7, -7};
   const std::string path = folder() + "/c.h5";
   write_checkpoint(path, c);
   const CheckpointContents back = read_checkpoint(path);
@@ -168,18 +170,22 @@ TEST(Simulator, PresetNormanLooksLikeNorman) {
   write_h5ad(folder() + "/norman.h5ad", Simulator(s).data_set());
   o.path = folder() + "/norman.h5ad";
   const Dataset simulated = read_dataset(o);
-  auto zeros = [](const Dataset& d) { return 1 - static_cast<double>(d.counts.non_zeros()) / static_cast<double>(d.cells() * d.genes()); };
+  auto zeros = [](const Dataset& d) {
+    return 1 - static_cast<double>(d.counts.non_zeros()) / static_cast<double>(d.cells() * d.genes());
+  };
   EXPECT_NEAR(zeros(simulated), zeros(real), .06);
   // Mean change of the singles against control, as a norm: neither nothing nor everything.
   auto change = [](const Dataset& d) {
     const auto control = d.expression(d.cells_of(0));
     std::vector<double> base(d.genes(), 0);
-    for (std::size_t i = 0; i < control.size(); ++i) base[i % d.genes()] += static_cast<double>(control[i]) / static_cast<double>(control.size() / d.genes());
+    for (std::size_t i = 0; i < control.size(); ++i)
+      base[i % d.genes()] += static_cast<double>(control[i]) / static_cast<double>(control.size() / d.genes());
     double total = 0, n = 0;
     for (std::size_t l = 1; l < d.labels.size(); ++l) {
       const auto x = d.expression(d.cells_of(l));
       std::vector<double> m = base;
-      for (std::size_t i = 0; i < x.size(); ++i) m[i % d.genes()] -= static_cast<double>(x[i]) / static_cast<double>(x.size() / d.genes());
+      for (std::size_t i = 0; i < x.size(); ++i)
+        m[i % d.genes()] -= static_cast<double>(x[i]) / static_cast<double>(x.size() / d.genes());
       double square = 0;
       for (const double v : m) square += v * v;
       total += std::sqrt(square), n += 1;

@@ -1,4 +1,5 @@
-// The vocabulary: views and checks, the thread pool, Philox against known answers, bits for any thread count, observers.
+// The vocabulary: views and checks, the thread pool, Philox against known answers, bits for any thread count,
+// observers.
 #include <gtest/gtest.h>
 
 #include <dlfcn.h>
@@ -51,7 +52,8 @@ TEST(Philox, EqualsCurandsHostGenerator) {
     if (library == nullptr) library = dlopen(name, RTLD_NOW);
   if (library == nullptr) GTEST_SKIP() << "cuRAND is not installed";
   auto create = reinterpret_cast<int (*)(void**, int)>(dlsym(library, "curandCreateGeneratorHost"));
-  auto seed = reinterpret_cast<int (*)(void*, unsigned long long)>(dlsym(library, "curandSetPseudoRandomGeneratorSeed"));
+  auto seed =
+      reinterpret_cast<int (*)(void*, unsigned long long)>(dlsym(library, "curandSetPseudoRandomGeneratorSeed"));
   auto generate = reinterpret_cast<int (*)(void*, unsigned*, std::size_t)>(dlsym(library, "curandGenerate"));
   void* generator = nullptr;
   ASSERT_EQ(create(&generator, 161), 0);  // CURAND_RNG_PSEUDO_PHILOX4_32_10
@@ -95,10 +97,14 @@ TEST(Checks, NameOperationAndOperand) {
     }
     return "";
   };
-  EXPECT_NE(message(Combine<float>{matrix<const float>(x.data(), 3, 4), {}, matrix(y.data(), 4, 3)}).find("combine: a is 3 x 4 but must be 4 x 3"), std::string::npos);
+  EXPECT_NE(message(Combine<float>{matrix<const float>(x.data(), 3, 4), {}, matrix(y.data(), 4, 3)})
+                .find("combine: a is 3 x 4 but must be 4 x 3"),
+            std::string::npos);
   EXPECT_NE(message(Silu<float>{{x.data(), 3, 4, 4}, {}, {x.data() + 1, 3, 3, 3}}).find("overlaps"), std::string::npos);
-  EXPECT_NE(message(Silu<float>{{x.data(), 3, 4, 2}, {}, matrix(y.data(), 3, 4)}).find("row pitch of 2"), std::string::npos);
-  EXPECT_EQ(message(Silu<float>{{x.data(), 3, 2, 4}, {}, {x.data() + 2, 3, 2, 4}}), "");  // interleaved column slices share nothing
+  EXPECT_NE(message(Silu<float>{{x.data(), 3, 4, 2}, {}, matrix(y.data(), 3, 4)}).find("row pitch of 2"),
+            std::string::npos);
+  EXPECT_EQ(message(Silu<float>{{x.data(), 3, 2, 4}, {}, {x.data() + 2, 3, 2, 4}}),
+            "");  // interleaved column slices share nothing
 }
 
 TEST(Determinism, EveryCaseHasTheSameBitsForAnyThreadCount) {
@@ -110,7 +116,8 @@ TEST(Determinism, EveryCaseHasTheSameBitsForAnyThreadCount) {
     b->run(three);
     for (std::size_t k = 0; k < a->buffers().size(); ++k) {
       const auto x = a->buffers()[k].get(), y = b->buffers()[k].get();
-      EXPECT_EQ(std::memcmp(x.data(), y.data(), x.size() * sizeof(double)), 0) << c.name() << ": " << a->buffers()[k].name;
+      EXPECT_EQ(std::memcmp(x.data(), y.data(), x.size() * sizeof(double)), 0)
+          << c.name() << ": " << a->buffers()[k].name;
     }
   }
 }
@@ -161,8 +168,12 @@ TEST(Observers, TraceFindsTheOperationThatDiffersAndCheckFiniteTheFirstNaN) {
 // kernels <- engine <- models <- evaluation <- cli; io stands on kernels; models may see io/condition.h and io/batch.h.
 TEST(Layering, IncludesRunOneWay) {
   const std::map<std::string, std::set<std::string>> allowed{
-      {"kernels", {"kernels"}}, {"engine", {"engine", "kernels"}}, {"io", {"io", "kernels"}}, {"models", {"models", "engine", "kernels", "io"}},
-      {"evaluation", {"evaluation", "models", "engine", "io", "kernels"}}, {"cli", {"cli", "evaluation", "models", "engine", "io", "kernels"}}};
+      {"kernels", {"kernels"}},
+      {"engine", {"engine", "kernels"}},
+      {"io", {"io", "kernels"}},
+      {"models", {"models", "engine", "kernels", "io"}},
+      {"evaluation", {"evaluation", "models", "engine", "io", "kernels"}},
+      {"cli", {"cli", "evaluation", "models", "engine", "io", "kernels"}}};
   const std::filesystem::path root = std::filesystem::path(PERTURBINE_TEST_SOURCE).parent_path();
   int seen = 0;
   for (const auto& [layer, may] : allowed)
@@ -174,7 +185,9 @@ TEST(Layering, IncludesRunOneWay) {
         if (!line.starts_with("#include \"")) continue;
         const std::string path = line.substr(10, line.find('"', 10) - 10), to = path.substr(0, path.find('/'));
         EXPECT_EQ(may.count(to), 1u) << file.path() << " includes " << path;
-        if (layer == "models" && to == "io") { EXPECT_TRUE(path == "io/condition.h" || path == "io/batch.h") << file.path() << " includes " << path; }
+        if (layer == "models" && to == "io") {
+          EXPECT_TRUE(path == "io/condition.h" || path == "io/batch.h") << file.path() << " includes " << path;
+        }
         ++seen;
       }
     }

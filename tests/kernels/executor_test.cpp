@@ -55,7 +55,8 @@ INSTANTIATE_TEST_SUITE_P(cpu, Executor, testing::ValuesIn(parameters(Device::cpu
 INSTANTIATE_TEST_SUITE_P(emulated, Executor, testing::ValuesIn(parameters(Device::emulated)), parameter_name);
 #endif
 INSTANTIATE_TEST_SUITE_P(cuda, Executor,
-                         testing::ValuesIn(cuda_module() != nullptr ? parameters(Device::cuda) : std::vector<Parameter>{}),
+                         testing::ValuesIn(cuda_module() != nullptr ? parameters(Device::cuda)
+                                                                    : std::vector<Parameter>{}),
                          parameter_name);
 
 }  // namespace

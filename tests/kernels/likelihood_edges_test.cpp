@@ -42,7 +42,8 @@ Real log_probability(Real x, Real m, Real t) {
   };
   if (x == 0) return -t * std::log1p(m / t);
   const Real a = t * (m - x) / (x * (t + m)), b = (x - m) / (t + m);
-  return x * std::log1p(a) + t * std::log1p(b) - .5L * std::log1p(x / t) - .5L * std::log(2 * M_PIl * x) + binet(x + t) - binet(t) - binet(x);
+  return x * std::log1p(a) + t * std::log1p(b) - .5L * std::log1p(x / t) - .5L * std::log(2 * M_PIl * x) +
+         binet(x + t) - binet(t) - binet(x);
 }
 Real theta_slope(Real x, Real m, Real t) {  // by a four-point difference in log(theta)
   const Real h = 1e-3L;
@@ -62,11 +63,16 @@ void check(Device device) {
       queue.copy(memory.get(), &v, sizeof v);
       return memory;
     };
-    const auto o = on_device(offsets), c = on_device(column), v = on_device(x), m = on_device(e.mean), t = on_device(e.theta), d = on_device(one);
+    const auto o = on_device(offsets), c = on_device(column), v = on_device(x), m = on_device(e.mean),
+               t = on_device(e.theta), d = on_device(one);
     const auto loss = queue.allocate(4), dm = queue.allocate(4), dt = queue.allocate(4);
     CountLikelihood<float> op;
     const auto n = static_cast<std::size_t>(offsets[1]);
-    op.counts = {{static_cast<std::int32_t*>(o.get()), 2}, {static_cast<std::int32_t*>(c.get()), n}, {static_cast<float*>(v.get()), n}, 1, 1};
+    op.counts = {{static_cast<std::int32_t*>(o.get()), 2},
+                 {static_cast<std::int32_t*>(c.get()), n},
+                 {static_cast<float*>(v.get()), n},
+                 1,
+                 1};
     op.mean = {static_cast<float*>(m.get()), 1, 1, 1};
     op.theta = {static_cast<float*>(t.get()), 1};
     op.dloss = {static_cast<float*>(d.get()), 1};
@@ -81,12 +87,14 @@ void check(Device device) {
     const Real slope = -(e.x - mean) / mean * (e.theta / (e.theta + mean)), theta = -theta_slope(e.x, mean, e.theta);
     const std::string where = text("x ", e.x, ", mean ", e.mean, ", theta ", e.theta);
     auto near = [&](float g, Real w, const char* what) {
-      EXPECT_TRUE(std::abs(static_cast<Real>(g) - w) <= 1e-5L * std::abs(w) + 2e-6L) << where << ": " << what << " is " << g << ", not " << static_cast<double>(w);
+      EXPECT_TRUE(std::abs(static_cast<Real>(g) - w) <= 1e-5L * std::abs(w) + 2e-6L)
+          << where << ": " << what << " is " << g << ", not " << static_cast<double>(w);
     };
     near(got[0], want, "the loss");
     near(got[1], slope, "its slope in the mean");
     // theta * d/dtheta is what training sees (theta is learned by its logarithm).
-    EXPECT_TRUE(std::abs(static_cast<Real>(got[2]) * e.theta - theta * e.theta) <= 2e-5L * std::abs(theta * e.theta) + 2e-4L * (1 + std::abs(want)))
+    EXPECT_TRUE(std::abs(static_cast<Real>(got[2]) * e.theta - theta * e.theta) <=
+                2e-5L * std::abs(theta * e.theta) + 2e-4L * (1 + std::abs(want)))
         << where << ": theta * slope is " << got[2] * e.theta << ", not " << static_cast<double>(theta * e.theta);
   }
 }

@@ -38,15 +38,19 @@ std::vector<double> run(SamplerKind kind, std::size_t steps, std::size_t count) 
       normal4(10, s, i, z);
       const double from = plan[s].from_start ? base[i] : x[i];
       if (!plan[s].from_start) base[i] = x[i];
-      x[i] = plan[s].c[0] * from + plan[s].c[1] * x0 + plan[s].c[2] * previous[i] + plan[s].c[3] * static_cast<double>(z[0]);
+      x[i] = plan[s].c[0] * from + plan[s].c[1] * x0 + plan[s].c[2] * previous[i] +
+             plan[s].c[3] * static_cast<double>(z[0]);
       previous[i] = x0;
     }
   return x;
 }
 
 TEST(Samplers, AllReachTheMixture) {
-  for (const auto& [kind, steps] : {std::pair{SamplerKind::ddim, 400}, {SamplerKind::heun, 100}, {SamplerKind::dpm_solver, 100},
-                                    {SamplerKind::ancestral, 1000}, {SamplerKind::euler_maruyama, 1000}}) {
+  for (const auto& [kind, steps] : {std::pair{SamplerKind::ddim, 400},
+                                    {SamplerKind::heun, 100},
+                                    {SamplerKind::dpm_solver, 100},
+                                    {SamplerKind::ancestral, 1000},
+                                    {SamplerKind::euler_maruyama, 1000}}) {
     const auto x = run(kind, static_cast<std::size_t>(steps), 4000);
     double right = 0, mean = 0, square = 0;
     for (const double v : x) right += v > 0 ? 1. / 4000 : 0, mean += v / 4000, square += v * v / 4000;
@@ -83,7 +87,8 @@ TrainingData toy() {
       float z[4];
       normal4(4, c, i, z);
       for (std::size_t g = 0; g < 20; ++g) {
-        const double rate = std::exp(.5 + .1 * static_cast<double>(g) + (g % 4 == c ? .8 : 0) + .4 * static_cast<double>(z[g % 2]));
+        const double rate =
+            std::exp(.5 + .1 * static_cast<double>(g) + (g % 4 == c ? .8 : 0) + .4 * static_cast<double>(z[g % 2]));
         float u[4];
         normal4(5, c * 1000 + i, g, u);
         const double count = std::max(0.0, std::round(rate + std::sqrt(rate) * static_cast<double>(u[0])));
@@ -122,7 +127,8 @@ TEST(Diffusion, StartsAtTheBackbonesGaussian) {
   const auto& variance = model.backbone().space().residual_variance;
   for (std::size_t k = 0; k < variance.size(); ++k) {
     double square = 0;
-    for (std::size_t i = 0; i < 4000; ++i) square += std::pow(static_cast<double>(latent[i * variance.size() + k]), 2) / 4000;
+    for (std::size_t i = 0; i < 4000; ++i)
+      square += std::pow(static_cast<double>(latent[i * variance.size() + k]), 2) / 4000;
     EXPECT_NEAR(square / variance[k], 1, .12) << k;
   }
 }
@@ -140,8 +146,10 @@ TEST(Diffusion, TrainsOnEveryTargetAndSamplesOnEverySampler) {
       return true;
     });
     EXPECT_TRUE(std::isfinite(first)) << target;
-    for (const SamplerKind kind : {SamplerKind::ddim, SamplerKind::heun, SamplerKind::dpm_solver, SamplerKind::ancestral, SamplerKind::euler_maruyama}) {
-      for (const float v : model.sample_latent(queue, {parse_condition("A+B"), 0}, 5, kind, 10, 2)) EXPECT_TRUE(std::isfinite(v)) << target;
+    for (const SamplerKind kind : {SamplerKind::ddim, SamplerKind::heun, SamplerKind::dpm_solver,
+                                   SamplerKind::ancestral, SamplerKind::euler_maruyama}) {
+      for (const float v : model.sample_latent(queue, {parse_condition("A+B"), 0}, 5, kind, 10, 2))
+        EXPECT_TRUE(std::isfinite(v)) << target;
     }
   }
   TrainingOptions bad = quick();
@@ -173,7 +181,8 @@ TEST(Diffusion, SameSeedSameBitsForAnyThreadCountAndAfterResuming) {
   for (const auto& [threads, stop] : {std::pair{2, 0}, {3, 0}, {7, 0}, {2, 50}}) {
     const auto other = weights(threads, static_cast<std::size_t>(stop));
     ASSERT_EQ(one.size(), other.size());
-    EXPECT_EQ(std::memcmp(one.data(), other.data(), one.size() * sizeof(float)), 0) << threads << " threads, stopped at " << stop;
+    EXPECT_EQ(std::memcmp(one.data(), other.data(), one.size() * sizeof(float)), 0)
+        << threads << " threads, stopped at " << stop;
   }
 }
 

@@ -14,14 +14,16 @@ TrainingData tiny(double noise = 0) {
   TrainingData d;
   d.genes = 2;
   d.contexts = {""};
-  const std::vector<std::pair<const char*, std::vector<double>>> means{{"control", {1, 1}}, {"A", {2, 1}}, {"B", {1, 3}}, {"A+B", {2.5, 3.5}}};
+  const std::vector<std::pair<const char*, std::vector<double>>> means{
+      {"control", {1, 1}}, {"A", {2, 1}}, {"B", {1, 3}}, {"A+B", {2.5, 3.5}}};
   for (std::size_t c = 0; c < means.size(); ++c) {
     d.conditions.push_back(parse_condition(means[c].first));
     for (int cell = 0; cell < 2; ++cell) {
       d.condition.push_back(static_cast<std::int32_t>(c));
       d.context.push_back(0);
       d.library_size.push_back(10000);
-      for (const double m : means[c].second) d.expression.push_back(static_cast<float>(m + (cell == 0 ? noise : -noise)));
+      for (const double m : means[c].second)
+        d.expression.push_back(static_cast<float>(m + (cell == 0 ? noise : -noise)));
     }
   }
   return d;
@@ -88,7 +90,8 @@ TEST(Means, LeaveOneOutPicksAdditiveWhereEffectsAdd) {
   };
   add("control", {});
   for (std::size_t p = 0; p < 6; ++p) add(std::string(1, static_cast<char>('A' + p)), {p});
-  for (std::size_t p = 0; p < 5; ++p) add(std::string(1, static_cast<char>('A' + p)) + "+" + std::string(1, static_cast<char>('B' + p)), {p, p + 1});
+  for (std::size_t p = 0; p < 5; ++p)
+    add(std::string(1, static_cast<char>('A' + p)) + "+" + std::string(1, static_cast<char>('B' + p)), {p, p + 1});
   const EffectTable table(d);
   EXPECT_EQ(RuleChoice(table).rule({2, 2}).kind, MeanRule::Kind::additive);
 }

@@ -16,13 +16,15 @@ void execute(const SetAttention<double>& op) {
       for (std::size_t m = 0; m < set; ++m) {
         double s = 0;
         for (std::size_t j = h * width; j < (h + 1) * width; ++j) s += op.query(i, j) * op.keys(i * set + m, j);
-        op.weights(i, h * set + m) = static_cast<std::int32_t>(m) < op.length[i] ? std::exp(s / std::sqrt(static_cast<double>(width))) : 0;
+        op.weights(i, h * set + m) =
+            static_cast<std::int32_t>(m) < op.length[i] ? std::exp(s / std::sqrt(static_cast<double>(width))) : 0;
         total += op.weights(i, h * set + m);
       }
       for (std::size_t j = h * width; j < (h + 1) * width; ++j) op.y(i, j) = 0;
       for (std::size_t m = 0; m < set; ++m) {
         op.weights(i, h * set + m) /= std::max(total, 1e-300);
-        for (std::size_t j = h * width; j < (h + 1) * width; ++j) op.y(i, j) += op.weights(i, h * set + m) * op.values(i * set + m, j);
+        for (std::size_t j = h * width; j < (h + 1) * width; ++j)
+          op.y(i, j) += op.weights(i, h * set + m) * op.values(i * set + m, j);
       }
     }
 }

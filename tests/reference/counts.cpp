@@ -11,7 +11,8 @@ namespace {
 
 std::vector<double> dense_row(const CsrView<double>& counts, std::size_t i) {
   std::vector<double> row(counts.column_count, 0.0);
-  for (auto k = static_cast<std::size_t>(counts.row_offsets[i]); k < static_cast<std::size_t>(counts.row_offsets[i + 1]); ++k)
+  for (auto k = static_cast<std::size_t>(counts.row_offsets[i]);
+       k < static_cast<std::size_t>(counts.row_offsets[i + 1]); ++k)
     row[static_cast<std::size_t>(counts.columns[k])] = counts.values[k];
   return row;
 }
@@ -52,7 +53,8 @@ void execute(const CountLikelihood<double>& op) {
       double lp = log_nb(x, m, t), dm = x / m - (x + t) / (m + t);
       double dt = digamma(x + t) - digamma(t) - std::log1p(m / t) + (m - x) / (m + t), dl = 0;
       if (op.zero_logit.data != nullptr) {
-        const double z = op.zero_logit(i, j), log_pi = -log_sum(0, -z), log_rest = -log_sum(0, z), pi = std::exp(log_pi);
+        const double z = op.zero_logit(i, j), log_pi = -log_sum(0, -z), log_rest = -log_sum(0, z),
+                     pi = std::exp(log_pi);
         if (x == 0) {
           const double count_part = log_rest + lp;
           lp = log_sum(log_pi, count_part);
@@ -113,7 +115,8 @@ void execute(const SampleCounts<double>& op) {
         const double u = s.uniform();
         for (double p = std::exp(-rate), sum = p; u > sum; sum += p) p *= rate / ++k;
       } else if (rate >= 16) {  // Hormann's PTRS
-        const double b = .931 + 2.53 * std::sqrt(rate), a = -.059 + .02483 * b, ia = 1.1239 + 1.1328 / (b - 3.4), vr = .9277 - 3.6224 / (b - 2);
+        const double b = .931 + 2.53 * std::sqrt(rate), a = -.059 + .02483 * b, ia = 1.1239 + 1.1328 / (b - 3.4),
+                     vr = .9277 - 3.6224 / (b - 2);
         for (;;) {
           const double u = s.uniform() - .5, v = s.uniform(), us = .5 - std::abs(u);
           k = std::floor((2 * a / us + b) * u + rate + .43);

@@ -42,9 +42,15 @@ void execute(const Denoise<double>& op) {
     for (std::size_t j = 0; j < op.x0.columns; ++j) {
       const double a = op.alpha[i], s = op.sigma[i], F = op.F(i, j), x = op.xt(i, j);
       switch (op.target) {
-        case Target::epsilon: op.x0(i, j) = (x - s * F) / a; break;
-        case Target::v: op.x0(i, j) = a * x - s * F; break;
-        case Target::score: op.x0(i, j) = (x + s * s * F) / a; break;
+        case Target::epsilon:
+          op.x0(i, j) = (x - s * F) / a;
+          break;
+        case Target::v:
+          op.x0(i, j) = a * x - s * F;
+          break;
+        case Target::score:
+          op.x0(i, j) = (x + s * s * F) / a;
+          break;
         case Target::x0: {
           const double v = op.variance[j], total = a * a * v + s * s;
           op.x0(i, j) = a * v / total * x + s * std::sqrt(v) / std::sqrt(total) * F;

@@ -36,7 +36,8 @@ void execute(const SetEmbedding<double>& op) {
   for (std::size_t i = 0; i < op.y.rows; ++i)
     for (std::size_t j = 0; j < op.y.columns; ++j) {
       op.y(i, j) = 0;
-      for (auto k = static_cast<std::size_t>(op.row_offsets[i]); k < static_cast<std::size_t>(op.row_offsets[i + 1]); ++k)
+      for (auto k = static_cast<std::size_t>(op.row_offsets[i]); k < static_cast<std::size_t>(op.row_offsets[i + 1]);
+           ++k)
         if (op.index[k] >= 0 && static_cast<std::size_t>(op.index[k]) < op.table.rows)
           op.y(i, j) += op.weight[k] * op.table(static_cast<std::size_t>(op.index[k]), j);
     }
@@ -47,7 +48,8 @@ void execute(const SortKeys<double>& op) {
   // Position of i: how many keys are smaller, plus equal ones before it.
   for (std::size_t i = 0; i < op.key.size; ++i) {
     std::size_t place = 0;
-    for (std::size_t j = 0; j < op.key.size; ++j) place += op.key[j] < op.key[i] || (op.key[j] == op.key[i] && j < i) ? 1 : 0;
+    for (std::size_t j = 0; j < op.key.size; ++j)
+      place += op.key[j] < op.key[i] || (op.key[j] == op.key[i] && j < i) ? 1 : 0;
     op.sorted[place] = op.key[i];
     op.order[place] = static_cast<double>(i);
   }
@@ -60,7 +62,8 @@ void execute(const SetEmbeddingBackward<double>& op) {
   for (std::size_t p = 0; p < op.sorted.size; ++p) {
     const auto member = static_cast<std::size_t>(op.order[p]);
     for (std::size_t j = 0; j < op.dtable.columns && op.sorted[p] >= 0; ++j)
-      op.dtable(static_cast<std::size_t>(op.sorted[p]), j) += op.weight[member] * op.dy(static_cast<std::size_t>(op.member_row[member]), j);
+      op.dtable(static_cast<std::size_t>(op.sorted[p]), j) +=
+          op.weight[member] * op.dy(static_cast<std::size_t>(op.member_row[member]), j);
   }
 }
 

@@ -17,7 +17,8 @@ void execute(const PairwiseSum<double>& op) {
       if (op.same && i == j) continue;
       double squared = 0;
       for (std::size_t k = 0; k < op.x.columns; ++k) squared += std::pow(op.x(i, k) - op.y(j, k), 2);
-      if (op.kernel == PairKernel::euclidean) op.sum[i] += std::sqrt(squared);
+      if (op.kernel == PairKernel::euclidean)
+        op.sum[i] += std::sqrt(squared);
       else
         for (std::size_t g = 0; g < op.gammas.size; ++g)
           op.sum[i] += std::exp(-op.gammas[g] * squared) / static_cast<double>(op.gammas.size);

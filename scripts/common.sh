@@ -1,0 +1,36 @@
+# Sourced by the scripts of this folder: installs what is missing, configures and builds. Needs only a shell.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+say() { printf '%s\n' "$*" >&2; }
+
+# need PACKAGE...: installs those Debian or Ubuntu packages that are not there; says which; changes nothing otherwise.
+need() {
+  missing=""
+  for p in "$@"; do
+    status=$(dpkg-query -W -f='${Status}' "$p" 2>/dev/null || true)
+    [ "$status" = "install ok installed" ] || missing="$missing $p"
+  done
+  [ -n "$missing" ] || return 0
+  command -v apt-get >/dev/null 2>&1 || { say "these packages are needed and apt-get is not here to install them:$missing"; exit 1; }
+  say "installing through apt-get:$missing"
+  if [ "$(id -u)" = 0 ]; then as_root=""; else
+    command -v sudo >/dev/null 2>&1 || { say "neither root nor sudo; ask an administrator to install:$missing"; exit 1; }
+    as_root=sudo
+  fi
+  $as_root apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+build_packages="g++ cmake ninja-build ccache libdnnl-dev libhdf5-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libeigen3-dev"
+test_packages="libgtest-dev"
+bench_packages="libbenchmark-dev"
+
+# build FOLDER TARGETS [CMAKE OPTIONS...]: configures once, then builds the targets ("all" for everything).
+build() {
+  folder=$1 targets=$2
+  shift 2
+  cmake -G Ninja -S . -B "$folder" "$@" >"$folder.log" 2>&1 || { cat "$folder.log" >&2; exit 1; }
+  cmake --build "$folder" --target $targets >"$folder.log" 2>&1 || { grep -E 'error|FAILED|warning' "$folder.log" >&2 || tail -n 40 "$folder.log" >&2; exit 1; }
+}
+mkdir -p build out
