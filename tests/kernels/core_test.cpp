@@ -58,8 +58,10 @@ TEST(Philox, EqualsCurandsHostGenerator) {
   void* generator = nullptr;
   ASSERT_EQ(create(&generator, 161), 0);  // CURAND_RNG_PSEUDO_PHILOX4_32_10
   ASSERT_EQ(seed(generator, 1234), 0);
+  auto destroy = reinterpret_cast<int (*)(void*)>(dlsym(library, "curandDestroyGenerator"));
   std::vector<unsigned> words(64);
   ASSERT_EQ(generate(generator, words.data(), words.size()), 0);
+  EXPECT_EQ(destroy(generator), 0);
   for (std::uint64_t i = 0; i < 16; ++i)
     for (std::size_t w = 0; w < 4; ++w) EXPECT_EQ(words[4 * i + w], philox(1234, 0, i).word[w]) << i;
 }

@@ -1,4 +1,5 @@
 """Takes each __syncthreads and __syncwarp out of our device code in turn; ThreadSanitizer under the emulator must notice."""
+import os
 import re
 import subprocess
 import sys
@@ -16,7 +17,8 @@ def noticed():
     if made.returncode != 0:
         sys.exit("a mutant does not build:\n" + made.stdout[-2000:])
     try:
-        return subprocess.run(tests, cwd=build, capture_output=True, timeout=300).returncode != 0
+        return subprocess.run(tests, cwd=build, capture_output=True, timeout=300,
+                              env={**os.environ, "TSAN_OPTIONS": "halt_on_error=1"}).returncode != 0
     except subprocess.TimeoutExpired:
         return True
 
