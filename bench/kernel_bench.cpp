@@ -44,8 +44,13 @@ int main(int argc, char** argv) {
   if (cuda_module() != nullptr) cuda = std::make_unique<Queue>(Device::cuda);
   for (const cases::Case& c : cases::all_cases().cases) {
     if (!c.for_bench) continue;
-    benchmark::RegisterBenchmark((c.name() + "/cpu").c_str(), run, &c, &cpu)->Unit(benchmark::kMicrosecond)->UseRealTime();
-    if (cuda) benchmark::RegisterBenchmark((c.name() + "/cuda").c_str(), run, &c, cuda.get())->Unit(benchmark::kMicrosecond)->UseRealTime();
+    benchmark::RegisterBenchmark((c.name() + "/cpu").c_str(), run, &c, &cpu)
+        ->Unit(benchmark::kMicrosecond)
+        ->UseRealTime();
+    if (cuda)
+      benchmark::RegisterBenchmark((c.name() + "/cuda").c_str(), run, &c, cuda.get())
+          ->Unit(benchmark::kMicrosecond)
+          ->UseRealTime();
   }
   benchmark::AddCustomContext("threads", std::to_string(cpu.threads()));
   benchmark::Initialize(&argc, argv);

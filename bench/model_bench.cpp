@@ -1,5 +1,6 @@
-// Whole steps: training of the reference score network (2000 genes, hidden 512, 4 blocks, batch 256, 5000 perturbations) and
-// sampling 400 cells in 50 steps (50 components, hidden 512, 4 blocks); with the floor of the training step.
+// Whole steps: training of the reference score network (2000 genes, hidden 512, 4 blocks, batch 256, 5000
+// perturbations) and sampling 400 cells in 50 steps (50 components, hidden 512, 4 blocks); with the floor of the
+// training step.
 #include <benchmark/benchmark.h>
 
 #include "kernels/core/philox.h"
@@ -28,7 +29,10 @@ struct Setting {
   Buffer<std::uint64_t> draw;
 
   Setting(Math math, std::size_t width_, std::size_t rows_, std::size_t perturbations)
-      : queue(Device::cpu, {.math = math}), network(parameters, {width_, 512, 4, perturbations, 1, 128}, 0), rows(rows_), width(width_) {
+      : queue(Device::cpu, {.math = math}),
+        network(parameters, {width_, 512, 4, perturbations, 1, 128}, 0),
+        rows(rows_),
+        width(width_) {
     parameters.allocate(queue, 1);
     x0 = Buffer<float>(queue, normals(rows, width, 1));
     std::vector<float> t(rows), a(rows), s(rows);
@@ -41,9 +45,12 @@ struct Setting {
       o.push_back(static_cast<std::int32_t>(i) + 1);
     }
     time = Buffer<float>(queue, t), alpha = Buffer<float>(queue, a), sigma = Buffer<float>(queue, s);
-    ones = Buffer<float>(queue, std::vector<float>(rows, 1)), row_weight = Buffer<float>(queue, std::vector<float>(rows, 1.0f / static_cast<float>(rows)));
-    set_weight = Buffer<float>(queue, std::vector<float>(rows, 1)), variance = Buffer<float>(queue, std::vector<float>(width, 1));
-    offsets = Buffer<std::int32_t>(queue, o), index = Buffer<std::int32_t>(queue, k), row = Buffer<std::int32_t>(queue, r);
+    ones = Buffer<float>(queue, std::vector<float>(rows, 1)),
+    row_weight = Buffer<float>(queue, std::vector<float>(rows, 1.0f / static_cast<float>(rows)));
+    set_weight = Buffer<float>(queue, std::vector<float>(rows, 1)),
+    variance = Buffer<float>(queue, std::vector<float>(width, 1));
+    offsets = Buffer<std::int32_t>(queue, o), index = Buffer<std::int32_t>(queue, k),
+    row = Buffer<std::int32_t>(queue, r);
     draw = Buffer<std::uint64_t>(queue, std::vector<std::uint64_t>{0});
   }
   ops::Sets sets() const { return {offsets.view(), index.view(), row.view(), set_weight.view()}; }
@@ -53,8 +60,10 @@ struct Setting {
 struct Floor final : Observer {
   double flops = 0, bytes = 0;
   void after(Queue&, const OperationRecord& r) override {
-    if (r.cost.ceiling == Ceiling::products) flops += r.cost.flops;
-    else bytes += r.cost.bytes;
+    if (r.cost.ceiling == Ceiling::products)
+      flops += r.cost.flops;
+    else
+      bytes += r.cost.bytes;
   }
 };
 
@@ -68,8 +77,12 @@ void training_step(benchmark::State& state) {
     s.tape.begin_step();
     const MatrixView<float> x0 = s.x0.matrix(s.rows, s.width), xt = s.arena.matrix<float>(s.rows, s.width);
     s.queue.run(DiffusionNoise<float>{x0, s.alpha.view(), s.sigma.view(), s.draw.view(), xt, 1});
-    const Var F = s.network.forward(s.tape, s.tape.constant(xt), {s.time.view(), s.sets(), s.sets()}, 0, s.draw.view(), 1);
-    ops::diffusion_loss(s.tape, F, {x0, s.alpha.view(), s.sigma.view(), s.ones.view(), s.variance.view(), s.draw.view(), Target::epsilon, 1}, s.row_weight.view());
+    const Var F =
+        s.network.forward(s.tape, s.tape.constant(xt), {s.time.view(), s.sets(), s.sets()}, 0, s.draw.view(), 1);
+    ops::diffusion_loss(
+        s.tape, F,
+        {x0, s.alpha.view(), s.sigma.view(), s.ones.view(), s.variance.view(), s.draw.view(), Target::epsilon, 1},
+        s.row_weight.view());
     s.tape.backward();
     optimiser.apply(s.queue);
   };
@@ -84,7 +97,12 @@ void training_step(benchmark::State& state) {
   state.counters["other_MB"] = floor.bytes / 1e6;
 }
 BENCHMARK(training_step)->Name("training_step/f32")->Arg(0)->Unit(benchmark::kMillisecond)->UseRealTime()->MinTime(2);
-BENCHMARK(training_step)->Name("training_step/bf16_products")->Arg(1)->Unit(benchmark::kMillisecond)->UseRealTime()->MinTime(2);
+BENCHMARK(training_step)
+    ->Name("training_step/bf16_products")
+    ->Arg(1)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime()
+    ->MinTime(2);
 
 void sampling(benchmark::State& state) {
   Setting s(Math::f32, 50, 400, 100);
@@ -103,10 +121,12 @@ void sampling(benchmark::State& state) {
       s.sigma.set(s.queue, std::vector<float>(400, static_cast<float>(plan[k].level.sigma)));
       s.tape.begin_step();
       const MatrixView<float> xs = x.matrix(400, 50);
-      const Var F = s.network.forward(s.tape, s.tape.constant(xs), {s.time.view(), s.sets(), s.sets()}, 0, s.draw.view(), 1);
+      const Var F =
+          s.network.forward(s.tape, s.tape.constant(xs), {s.time.view(), s.sets(), s.sets()}, 0, s.draw.view(), 1);
       const MatrixView<float> f = s.tape.value(F);
       s.queue.run(Denoise<float>{f, xs, s.alpha.view(), s.sigma.view(), s.variance.view(), f, Target::x0});
-      s.queue.run(ReverseStep<float>{xs, f, {}, coefficients.matrix(plan.size(), 4), number.view(), s.draw.view(), xs, 1});
+      s.queue.run(
+          ReverseStep<float>{xs, f, {}, coefficients.matrix(plan.size(), 4), number.view(), s.draw.view(), xs, 1});
     }
 }
 BENCHMARK(sampling)->Name("sampling_400x50")->Unit(benchmark::kMillisecond)->UseRealTime()->MinTime(2);

@@ -18,9 +18,10 @@ struct bfloat16 {
   /// Rounds to nearest, ties to even; NaN stays NaN.
   PERTURBINE_HOST_DEVICE explicit bfloat16(float value) {
     const std::uint32_t word = __builtin_bit_cast(std::uint32_t, value);
-    const bool is_nan = (word & 0x7fffffffu) > 0x7f800000u;
-    const std::uint32_t rounded = (word + 0x7fffu + (word >> 16 & 1u)) >> 16;
-    bits = static_cast<std::uint16_t>(is_nan ? (word >> 16 | 0x40u) : rounded);
+    // Selected by masks, not by a branch: loops over this become vector code.
+    const std::uint32_t nan = 0u - static_cast<std::uint32_t>((word & 0x7fffffffu) > 0x7f800000u);
+    const std::uint32_t rounded = (word + 0x7fffu + (word >> 16 & 1u)) >> 16, quiet = word >> 16 | 0x40u;
+    bits = static_cast<std::uint16_t>((rounded & ~nan) | (quiet & nan));
   }
   PERTURBINE_HOST_DEVICE explicit bfloat16(double value) : bfloat16(static_cast<float>(value)) {}
   PERTURBINE_HOST_DEVICE explicit operator float() const {

@@ -29,25 +29,31 @@ void likelihood_row(const CountLikelihood<float>& op, std::size_t i, float* log_
   float* dmean = Gradient ? op.dmean.row(i) : nullptr;
   float* dlogit = Gradient && Inflated ? op.dzero_logit.row(i) : nullptr;
   const float scale = Gradient ? -op.dloss[i] : 0.0f;  // of log p, not of the loss
-  auto put = [&](std::size_t j, const formulas::NegativeBinomial& nb, bool is_zero) {
-    formulas::ZeroInflated z{nb.log_probability, nb.dmean, nb.dtheta, 0};
-    if constexpr (Inflated) z = formulas::zero_inflated(nb, is_zero, logit[j]);
-    log_p[j] = z.log_probability;
-    if constexpr (Gradient) {
-      dmean[j] = scale * z.dmean;
-      slope[j] = z.dtheta;
-      if constexpr (Inflated) dlogit[j] = scale * z.dlogit;
-    }
-  };
   auto floored = [](float m) { return m < 1e-12f ? 1e-12f : m; };
+  const float* theta = op.theta.data;
 #pragma omp simd
-  for (std::size_t j = 0; j < n; ++j) put(j, formulas::negative_binomial_zero(floored(mean[j]), op.theta[j]), true);
+  for (std::size_t j = 0; j < n; ++j) {
+    if constexpr (Inflated) {
+      const formulas::ZeroInflated z = formulas::zero_inflated_zero(floored(mean[j]), theta[j], logit[j]);
+      log_p[j] = z.log_probability;
+      if constexpr (Gradient) dmean[j] = scale * z.dmean, slope[j] = z.dtheta, dlogit[j] = scale * z.dlogit;
+    } else {
+      const formulas::NegativeBinomial z = formulas::negative_binomial_zero(floored(mean[j]), theta[j]);
+      log_p[j] = z.log_probability;
+      if constexpr (Gradient) dmean[j] = scale * z.dmean, slope[j] = z.dtheta;
+    }
+  }
   for (auto k = static_cast<std::size_t>(op.counts.row_offsets[i]);
        k < static_cast<std::size_t>(op.counts.row_offsets[i + 1]); ++k) {
     const float x = op.counts.values[k];
     if (x == 0) continue;
     const auto j = static_cast<std::size_t>(op.counts.columns[k]);
-    put(j, formulas::negative_binomial(x, floored(mean[j]), op.theta[j]), false);
+    const formulas::NegativeBinomial nb = formulas::negative_binomial(x, floored(mean[j]), theta[j]);
+    formulas::ZeroInflated z{nb.log_probability, nb.dmean, nb.dtheta, 0};
+    if constexpr (Inflated) z = formulas::zero_inflated_positive(nb, logit[j]);
+    log_p[j] = z.log_probability;
+    if constexpr (Gradient) dmean[j] = scale * z.dmean, slope[j] = z.dtheta;
+    if constexpr (Gradient && Inflated) dlogit[j] = scale * z.dlogit;
   }
   float sum = 0;
 #pragma omp simd reduction(+ : sum)

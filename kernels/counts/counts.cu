@@ -26,9 +26,13 @@ __global__ void __launch_bounds__(threads) log_normalise(LogNormalise<float> op)
 __device__ __forceinline__ formulas::ZeroInflated evaluate(const CountLikelihood<float>& op, std::size_t i,
                                                            std::size_t j, float x) {
   const float m = op.mean(i, j) < 1e-12f ? 1e-12f : op.mean(i, j);
-  const formulas::NegativeBinomial nb =
-      x == 0 ? formulas::negative_binomial_zero(m, op.theta[j]) : formulas::negative_binomial(x, m, op.theta[j]);
-  if (op.zero_logit.data != nullptr) return formulas::zero_inflated(nb, x == 0, op.zero_logit(i, j));
+  if (x == 0) {
+    if (op.zero_logit.data != nullptr) return formulas::zero_inflated_zero(m, op.theta[j], op.zero_logit(i, j));
+    const formulas::NegativeBinomial zero = formulas::negative_binomial_zero(m, op.theta[j]);
+    return {zero.log_probability, zero.dmean, zero.dtheta, 0};
+  }
+  const formulas::NegativeBinomial nb = formulas::negative_binomial(x, m, op.theta[j]);
+  if (op.zero_logit.data != nullptr) return formulas::zero_inflated_positive(nb, op.zero_logit(i, j));
   return {nb.log_probability, nb.dmean, nb.dtheta, 0};
 }
 

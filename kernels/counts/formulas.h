@@ -26,8 +26,9 @@ PERTURBINE_HOST_DEVICE inline float log_factorial(float x) {
 
 /// log(1 + u) - u / (1 + u), u >= 0, without cancellation for small u.
 PERTURBINE_HOST_DEVICE inline float log1p_excess(float u) {
-  if (u < 0.02f) return u * u * (0.5f - u * (0.66666667f - u * (0.75f - 0.8f * u)));
-  return log1p(u) - u / (1 + u);
+  const float series = u * u * (0.5f - u * (0.66666667f - u * (0.75f - 0.8f * u)));
+  const float direct = log1p(u) - u / (1 + u);
+  return u < 0.02f ? series : direct;
 }
 
 /// log(ratio) where ratio = 1 + excess is known both ways: by the excess near 1, directly far below it.
@@ -86,13 +87,21 @@ struct ZeroInflated {
   float log_probability, dmean, dtheta, dlogit;
 };
 
-/// The zero-inflated form from the plain one.
-PERTURBINE_HOST_DEVICE inline ZeroInflated zero_inflated(const NegativeBinomial& nb, bool is_zero, float logit) {
-  if (!is_zero) return {nb.log_probability - softplus(logit), nb.dmean, nb.dtheta, -sigmoid(logit)};
-  // log(pi + (1 - pi) e^l) = softplus(logit - l) + l - softplus(logit)
-  const float share = sigmoid(nb.log_probability - logit);  // of the count part in the zeros
-  return {softplus(logit - nb.log_probability) + nb.log_probability - softplus(logit), share * nb.dmean,
-          share * nb.dtheta, (1 - share) - sigmoid(logit)};
+/// The zero-inflated form of a zero count: log(pi + (1 - pi) e^l) = softplus(logit - l) + l - softplus(logit).
+PERTURBINE_HOST_DEVICE inline ZeroInflated zero_inflated_zero(float mean, float theta, float logit) {
+  const float u = mean / theta, l = -theta * log1p(u);
+  const float share = sigmoid(l - logit);  // of the count part in the zeros
+  ZeroInflated z;
+  z.log_probability = softplus(logit - l) + l - softplus(logit);
+  z.dmean = -share / (1.0f + u);
+  z.dtheta = -share * log1p_excess(u);
+  z.dlogit = (1 - share) - sigmoid(logit);
+  return z;
+}
+
+/// The zero-inflated form of a positive count from the plain one.
+PERTURBINE_HOST_DEVICE inline ZeroInflated zero_inflated_positive(const NegativeBinomial& nb, float logit) {
+  return {nb.log_probability - softplus(logit), nb.dmean, nb.dtheta, -sigmoid(logit)};
 }
 
 /// A stream of random words of one matrix element.

@@ -14,7 +14,8 @@ void round_to_bfloat16(Cpu& cpu, MatrixView<const float> from, bfloat16* to) {
     const float* x = from.row(i);
     bfloat16* y = to + i * from.columns;
 #pragma omp simd
-    for (std::size_t j = 0; j < from.columns; ++j) y[j] = bfloat16(x[j]);
+    for (std::size_t j = 0; j < from.columns; ++j)
+      y[j].bits = bfloat16(x[j]).bits;  // not the struct: its copy would not become vector code
   });
 }
 
