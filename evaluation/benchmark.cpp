@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "io/simulator.h"
 #include "kernels/core/philox.h"
 #include "kernels/random/random.h"
 #include "models/mean_model.h"
@@ -136,7 +137,7 @@ void summarise(BenchmarkResults& r) {
         for (const ResultRow* row : rows_of(model, group, metric)) values.emplace_back(key(*row), row->value.value);
         if (values.empty()) continue;
         r.summary.push_back({model, group, metric, bootstrap(values, 1)});
-        if (model == "backbone" || model == "replicate") continue;
+        if (model == "backbone" || model == "replicate" || model == "true-sampler") continue;
         // Paired by condition and seed; a baseline without seeds is the same for each.
         std::map<std::string, std::pair<double, double>> base;
         for (const ResultRow* row : rows_of("backbone", group, metric)) {
@@ -155,7 +156,10 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
                                const BenchmarkOptions& o, const std::function<void(const std::string&)>& say) {
   const auto start = std::chrono::steady_clock::now();
   for (const std::string& m : o.models)
-    if (m != "replicate") make_model(m);  // an unknown name is refused before anything runs
+    if (m == "true-sampler")
+      require_input(data.simulated, data.path, ": is not simulated; true-sampler needs the simulator's truth");
+    else if (m != "replicate")
+      make_model(m);  // an unknown name is refused before anything runs
   require_input(!o.models.empty(), "--models is empty");
   require_input(!o.seeds.empty(), "--seeds is empty");
   BenchmarkResults r;
@@ -204,6 +208,27 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
               for (std::size_t g = 0; g < t.genes; ++g)
                 p.mean[g] += static_cast<double>(p.cells[i * t.genes + g]) / static_cast<double>(p.count);
             record(name, seed, fold.test[k], evaluate_condition(queue, space, half, p));
+          }
+          continue;
+        }
+        if (name == "true-sampler") {
+          // The simulator itself: fresh cells of the truth, and its mean over many.
+          const Simulator truth = read_simulation(data.path);
+          for (std::size_t k = 0; k < truths.size(); ++k) {
+            const Fold::Entry& e = fold.test[k];
+            const auto type = static_cast<std::size_t>(
+                std::find(data.contexts.begin(), data.contexts.end(), e.context) - data.contexts.begin());
+            const Condition& c = data.conditions[data.condition_index(e.label)];
+            Prediction p;
+            p.mean = truth.mean(c, type, 1000);
+            p.count = o.cells;
+            for (std::size_t i = 0; i < o.cells; ++i) {
+              const auto cell = truth.sample(c, type, i % truth.settings().batches, 500000 + seed * 1000 + i);
+              for (const float count : cell.counts)
+                p.cells.push_back(
+                    static_cast<float>(std::log1p(10000 * static_cast<double>(count) / cell.library_size)));
+            }
+            record(name, seed, e, evaluate_condition(queue, space, truths[k], p));
           }
           continue;
         }

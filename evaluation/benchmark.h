@@ -47,7 +47,8 @@ struct BenchmarkOptions {
   TrainingOptions training;
 };
 
-/// `replicate` may stand among the models: half of the held-out cells predicts the other half, ten times.
+/// Among the models may stand `replicate` (half of the held-out cells predicts the other half) and, on simulated data,
+/// `true-sampler` (fresh cells of the simulator's truth).
 BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vector<SplitLists>& split,
                                const BenchmarkOptions& options, const std::function<void(const std::string&)>& say);
 

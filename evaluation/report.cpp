@@ -100,9 +100,9 @@ std::string bars(const BenchmarkResults& r, const std::string& group, const std:
     const double a = x(std::min(0.0, i.mean)), b = x(std::max(0.0, i.mean));
     s += text("<text x=\"", left - 8, "\" y=\"", y + 13, "\" text-anchor=\"end\">", escape(m), "</text><rect x=\"", a,
               "\" y=\"", y + 3, "\" width=\"", std::max(1.0, b - a), "\" height=\"12\" class=\"",
-              m == "backbone" || m == "replicate" ? "b" : "m", "\"/><line x1=\"", x(i.low), "\" x2=\"", x(i.high),
-              "\" y1=\"", y + 9, "\" y2=\"", y + 9, "\" class=\"e\"/><text x=\"", x(std::max(i.high, 0.0)) + 5,
-              "\" y=\"", y + 13, "\">", short_number(i.mean), "</text>");
+              m == "backbone" || m == "replicate" || m == "true-sampler" ? "b" : "m", "\"/><line x1=\"", x(i.low),
+              "\" x2=\"", x(i.high), "\" y1=\"", y + 9, "\" y2=\"", y + 9, "\" class=\"e\"/><text x=\"",
+              x(std::max(i.high, 0.0)) + 5, "\" y=\"", y + 13, "\">", short_number(i.mean), "</text>");
     y += row;
   }
   return s + "</svg></figure>\n";
@@ -115,15 +115,18 @@ std::string html_table(const BenchmarkResults& r, const std::string& group) {
   std::map<std::string, double> best;
   for (const auto& metric : metric_names())
     for (const auto& model : r.models)
-      if (const Interval* i = model == "replicate" ? nullptr : find(r, model, group, metric)) {
+      if (const Interval* i =
+              model == "replicate" || model == "true-sampler" ? nullptr : find(r, model, group, metric)) {
         const double b = badness(metric, i->mean);
         if (!best.count(metric) || b < best[metric]) best[metric] = b;
       }
   for (const auto& model : r.models) {
-    s += "<tr><th>" + escape(model) + (model == "replicate" ? " <small>(ceiling)</small>" : "") + "</th>";
+    s += "<tr><th>" + escape(model) +
+         (model == "replicate" || model == "true-sampler" ? " <small>(ceiling)</small>" : "") + "</th>";
     for (const auto& metric : metric_names()) {
       const Interval* i = find(r, model, group, metric);
-      const bool is_best = i != nullptr && model != "replicate" && badness(metric, i->mean) <= best[metric];
+      const bool is_best =
+          i != nullptr && model != "replicate" && model != "true-sampler" && badness(metric, i->mean) <= best[metric];
       s += i == nullptr ? "<td>-</td>"
                         : text("<td", is_best ? " class=\"best\"" : "", " title=\"95 % interval ", short_number(i->low),
                                " to ", short_number(i->high), ", ", i->n, " values\">", short_number(i->mean), "</td>");

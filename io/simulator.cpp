@@ -277,4 +277,31 @@ H5adContents Simulator::data_set() const {
   return out;
 }
 
+Simulator read_simulation(const std::string& path) {
+  const auto file = hdf5::open_file(path);
+  require_input(hdf5::exists(file, "uns/perturbine/settings"), path, ": was not made by this program's simulator");
+  auto floats = [&](const char* name) {
+    return hdf5::read_doubles(hdf5::open_dataset(file, std::string("uns/perturbine/") + name), path + ": " + name);
+  };
+  const auto text_form = hdf5::read_strings(hdf5::open_dataset(file, "uns/perturbine/settings"), path + ": settings");
+  SimulationSettings s;
+  try {
+    const auto j = nlohmann::json::parse(text_form.at(0));
+    s.preset = j.at("preset"), s.seed = j.at("seed"), s.genes = j.at("genes"), s.programs = j.at("programs");
+    s.perturbations = j.at("perturbations"), s.doubles = j.at("doubles"), s.cell_types = j.at("cell_types");
+    s.batches = j.at("batches"), s.cells_per_condition = j.at("cells_per_condition"),
+    s.control_cells = j.at("control_cells");
+    s.responders = j.at("responders"), s.rare = j.at("rare"), s.saturation = j.at("saturation");
+    s.batch_effect = j.at("batch_effect");
+  } catch (const std::exception& e) {
+    throw InputError(text(path, ": the simulation's settings cannot be read: ", e.what()));
+  }
+  s.share = floats("truth_share"), s.theta = floats("truth_theta"), s.library_sizes = floats("truth_library_sizes");
+  s.gene_names = H5adFile(path).description().gene_names;
+  require_input(s.share.size() == s.genes && s.theta.size() == s.genes && s.gene_names.size() == s.genes &&
+                    !s.library_sizes.empty(),
+                path, ": the simulation's truth does not fit its genes");
+  return Simulator(s);
+}
+
 }  // namespace perturbine

@@ -64,4 +64,8 @@ class Simulator {
   std::vector<double> batch_offset_;  // [batches, genes]
 };
 
+/// The simulator that made a file, from the settings stored in it: its truth can be sampled again. Throws InputError if
+/// the file was not made by the simulator.
+Simulator read_simulation(const std::string& path);
+
 }  // namespace perturbine

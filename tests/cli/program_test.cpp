@@ -146,7 +146,8 @@ TEST(Program, PredictEvaluateAndBenchmarkRun) {
   EXPECT_EQ(o.code, 0) << o.err;
   EXPECT_NE(o.out.find("SIMULATED"), std::string::npos);
   o = run("benchmark --quiet --data " + p.data + " --split " + p.split +
-          " --steps 30 --hidden 32 --blocks 1 --cells 60 --out " + folder() + "/bench");
+          " --models backbone,diffusion,replicate,true-sampler --steps 30 --hidden 32 --blocks 1 --cells 60 --out " +
+          folder() + "/bench");
   EXPECT_EQ(o.code, 0) << o.err;
   for (const char* f : {"metrics.json", "metrics.csv", "report.html"})
     EXPECT_TRUE(std::filesystem::exists(folder() + "/bench/" + f));
