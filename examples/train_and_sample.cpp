@@ -21,7 +21,8 @@ int main(int argc, char** argv) try {
   const GeneratedCells cells = model->sample(queue, query, 100, 1);
   double total = 0;
   for (const float c : cells.counts) total += static_cast<double>(c);
-  std::printf("%zu cells of %s, %.1f counts each over %zu genes\n", cells.count, argv[2], total / static_cast<double>(cells.count), cells.genes);
+  std::printf("%zu cells of %s, %.1f counts each over %zu genes\n", cells.count, argv[2],
+              total / static_cast<double>(cells.count), cells.genes);
 } catch (const perturbine::Error& e) {
   std::fprintf(stderr, "%s\n", e.what());
   return 2;

@@ -75,9 +75,7 @@ PERTURBINE_HOST_DEVICE inline float log1p(float x) {
   const float u = 1.0f + x;
   const float d = u - 1.0f;
   const float safe = d == 0.0f ? 1.0f : d;
-  // All choices are computed, then selected: no branch stands in the way of vector code.
-  const float near = portable_log(u) * (x / safe), far = portable_log(x);
-  const float y = x > 1e30f ? far : near;
+  const float y = portable_log(u) * (x / safe);
   return d == 0.0f ? x : y;
 #endif
 }

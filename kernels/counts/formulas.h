@@ -17,9 +17,20 @@ PERTURBINE_HOST_DEVICE inline float binet(float z) {
   return shift + r * (8.3333333e-2f - r2 * (2.7777778e-3f - r2 * 7.9365079e-4f));
 }
 
-/// log(x!) for x >= 0.
+/// log(x!) for whole x from 0 to 32.
+PERTURBINE_HOST_DEVICE inline float log_small_factorial(int x) {
+  constexpr float table[33] = {0.0f,        0.0f,        0.693147181f, 1.79175947f, 3.17805383f, 4.78749174f,
+                               6.57925121f, 8.52516136f, 10.6046029f,  12.8018275f, 15.1044126f, 17.5023078f,
+                               19.9872145f, 22.5521639f, 25.1912212f,  27.8992714f, 30.6718601f, 33.5050735f,
+                               36.3954452f, 39.3398842f, 42.3356165f,  45.3801389f, 48.4711814f, 51.6066756f,
+                               54.7847294f, 58.0036052f, 61.2617018f,  64.5575386f, 67.8897431f, 71.257039f,
+                               74.6582363f, 78.0922236f, 81.5579595f};
+  return table[x];
+}
+
+/// log(x!) for whole x >= 0.
 PERTURBINE_HOST_DEVICE inline float log_factorial(float x) {
-  if (x < 2) return 0;
+  if (x <= 32) return log_small_factorial(static_cast<int>(x));
   const float z = x + 1;
   return (z - 0.5f) * log(z) - z + 0.918938533f + binet(z);
 }
@@ -53,12 +64,18 @@ PERTURBINE_HOST_DEVICE inline NegativeBinomial negative_binomial(float x, float 
   // theta (x - mean) / (mean (mean + theta))
   r.dmean = (x - mean) / mean / (1 + u);
   if (x <= 32) {
-    float sum = 0, slope = 0;
+    // Two factors to a logarithm: log((1 + a)(1 + b)) with excess a + b + a b.
+    float sum = 0, slope = 0, excess = 0, ratio = 1;
     const int n = static_cast<int>(x);
     for (int i = 0; i < n; ++i) {
-      const float k = static_cast<float>(i);
-      sum += log_ratio((k - mean) / total, (theta + k) / total);
+      const float k = static_cast<float>(i), e = (k - mean) / total;
+      excess += e + excess * e;
+      ratio *= (theta + k) / total;
       slope += (mean - k) / (theta + k) / total;
+      if ((i & 1) != 0 || i + 1 == n) {
+        sum += log_ratio(excess, ratio);
+        excess = 0, ratio = 1;
+      }
     }
     r.log_probability = sum + x * log(mean) - log_factorial(x) - theta * log1p(u);
     r.dtheta = slope - log1p_excess(u);
