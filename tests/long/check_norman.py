@@ -5,7 +5,7 @@ import sys
 results = json.load(open(sys.argv[1]))
 table = {(r["model"], r["group"], r["metric"]): r["mean"] for r in results["summary"]}
 group = "double_seen2"
-reference = {  # from an independent numpy run on the same file and split
+reference = {  # constants of independent numpy and SciPy runs on the same file and split
     ("no-change", "l2"): 1.374, ("additive", "l2"): 0.446, ("additive-cells", "l2"): 0.446,
     ("additive", "pearson_delta"): 0.870, ("ridge", "l2"): 0.442, ("ridge", "pearson_delta"): 0.866,
     ("no-change", "energy_distance"): 0.574, ("additive-cells", "energy_distance"): 0.017,
