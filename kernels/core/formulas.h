@@ -36,8 +36,9 @@ PERTURBINE_HOST_DEVICE inline float exp(float x) {
 /// Natural logarithm by fused multiply-adds alone: the same bits on host and device (random normals rest on it).
 /// For normal x > 0; zero and below give about -87.3.
 PERTURBINE_HOST_DEVICE inline float portable_log(float x) {
-  x = x < 1.17549435e-38f ? 1.17549435e-38f : x;
-  const std::int32_t bits = __builtin_bit_cast(std::int32_t, x);
+  // As integers, whose larger one is an instruction: a float comparison becomes a branch that stops vector code.
+  const std::int32_t given = __builtin_bit_cast(std::int32_t, x), least = 0x00800000;
+  const std::int32_t bits = given < least ? least : given;
   // x = 2^e * m with m in [sqrt(1/2), sqrt(2))
   const std::int32_t e = (bits - 0x3f3504f3) >> 23;
   const float m = __builtin_bit_cast(float, bits - (e << 23));
@@ -66,17 +67,13 @@ PERTURBINE_HOST_DEVICE inline float log(float x) {
 #endif
 }
 
-/// log(1 + x) for x > -1, accurate near zero. Source: W. Kahan's correction, in N. Higham, Accuracy and
-/// Stability, 1.14.
+/// log(1 + x) for x > -1, accurate near zero: what rounding 1 + x to u lost is added back to first order.
 PERTURBINE_HOST_DEVICE inline float log1p(float x) {
 #if defined(__CUDA_ARCH__)
   return ::log1pf(x);
 #else
   const float u = 1.0f + x;
-  const float d = u - 1.0f;
-  const float safe = d == 0.0f ? 1.0f : d;
-  const float y = portable_log(u) * (x / safe);
-  return d == 0.0f ? x : y;
+  return portable_log(u) + (x - (u - 1.0f)) / u;
 #endif
 }
 

@@ -19,6 +19,64 @@ void run(Cpu& cpu, const LogNormalise<float>& op) {
   });
 }
 
+// The non-zeros of a row, packed so that their formulas become vector code; small counts and large ones apart.
+struct Packed {
+  static constexpr std::size_t lanes = 16;
+  float x[lanes], log_factorial[lanes], mean[lanes], theta[lanes], logit[lanes];
+  std::size_t column[lanes];
+  std::size_t count = 0;
+};
+
+template <bool Inflated, bool Gradient, bool Large>
+void evaluate(const CountLikelihood<float>& op, std::size_t i, Packed& p, float* log_p, float* slope) {
+  if (p.count == 0) return;
+  for (std::size_t k = p.count; k < Packed::lanes; ++k)  // idle lanes compute something harmless
+    p.x[k] = p.x[0], p.log_factorial[k] = 0, p.mean[k] = p.mean[0], p.theta[k] = p.theta[0], p.logit[k] = 0;
+  float probability[Packed::lanes], dmean[Packed::lanes], dtheta[Packed::lanes], dlogit[Packed::lanes];
+  if constexpr (Large) {
+#pragma omp simd
+    for (std::size_t k = 0; k < Packed::lanes; ++k) {
+      const auto nb = formulas::negative_binomial_large(p.x[k], p.mean[k], p.theta[k]);
+      probability[k] = nb.log_probability, dmean[k] = nb.dmean, dtheta[k] = nb.dtheta;
+    }
+  } else {
+    float inverse_total[Packed::lanes], sum[Packed::lanes] = {}, sum_slope[Packed::lanes] = {}, most = 0;
+    for (std::size_t k = 0; k < Packed::lanes; ++k) {
+      most = std::max(most, p.x[k]);
+      inverse_total[k] = 1.0f / (p.theta[k] + p.mean[k]);
+    }
+    for (float factor = 0; factor < most; factor += 2) {
+#pragma omp simd
+      for (std::size_t k = 0; k < Packed::lanes; ++k) {
+        formulas::SmallCountSum s{sum[k], sum_slope[k]};
+        formulas::add_two_factors(s, factor, p.x[k], p.mean[k], p.theta[k], inverse_total[k]);
+        sum[k] = s.log_probability, sum_slope[k] = s.slope;
+      }
+    }
+#pragma omp simd
+    for (std::size_t k = 0; k < Packed::lanes; ++k) {
+      const auto nb =
+          formulas::negative_binomial_small({sum[k], sum_slope[k]}, p.x[k], p.log_factorial[k], p.mean[k], p.theta[k]);
+      probability[k] = nb.log_probability, dmean[k] = nb.dmean, dtheta[k] = nb.dtheta;
+    }
+  }
+  if constexpr (Inflated) {
+#pragma omp simd
+    for (std::size_t k = 0; k < Packed::lanes; ++k) {
+      const formulas::ZeroInflated z = formulas::zero_inflated_positive({probability[k], 0, 0}, p.logit[k]);
+      probability[k] = z.log_probability, dlogit[k] = z.dlogit;
+    }
+  }
+  const float scale = Gradient ? -op.dloss[i] : 0.0f;
+  for (std::size_t k = 0; k < p.count; ++k) {
+    const std::size_t j = p.column[k];
+    log_p[j] = probability[k];
+    if constexpr (Gradient) op.dmean(i, j) = scale * dmean[k], slope[j] = dtheta[k];
+    if constexpr (Gradient && Inflated) op.dzero_logit(i, j) = scale * dlogit[k];
+  }
+  p.count = 0;
+}
+
 // Every gene of the row as a zero, vectorised, into scratch rows; then the non-zeros put their own values there; then
 // the sums. Adding a zero's term and taking it away again would cancel where theta is large.
 template <bool Inflated, bool Gradient>
@@ -43,18 +101,22 @@ void likelihood_row(const CountLikelihood<float>& op, std::size_t i, float* log_
       if constexpr (Gradient) dmean[j] = scale * z.dmean, slope[j] = z.dtheta;
     }
   }
+  Packed small, large;
   for (auto k = static_cast<std::size_t>(op.counts.row_offsets[i]);
        k < static_cast<std::size_t>(op.counts.row_offsets[i + 1]); ++k) {
     const float x = op.counts.values[k];
     if (x == 0) continue;
     const auto j = static_cast<std::size_t>(op.counts.columns[k]);
-    const formulas::NegativeBinomial nb = formulas::negative_binomial(x, floored(mean[j]), theta[j]);
-    formulas::ZeroInflated z{nb.log_probability, nb.dmean, nb.dtheta, 0};
-    if constexpr (Inflated) z = formulas::zero_inflated_positive(nb, logit[j]);
-    log_p[j] = z.log_probability;
-    if constexpr (Gradient) dmean[j] = scale * z.dmean, slope[j] = z.dtheta;
-    if constexpr (Gradient && Inflated) dlogit[j] = scale * z.dlogit;
+    Packed& p = x <= 32 ? small : large;
+    p.x[p.count] = x, p.mean[p.count] = floored(mean[j]), p.theta[p.count] = theta[j];
+    p.log_factorial[p.count] = x <= 32 ? formulas::log_small_factorial(static_cast<int>(x)) : 0.0f;
+    p.logit[p.count] = Inflated ? logit[j] : 0.0f;
+    p.column[p.count++] = j;
+    if (small.count == Packed::lanes) evaluate<Inflated, Gradient, false>(op, i, small, log_p, slope);
+    if (large.count == Packed::lanes) evaluate<Inflated, Gradient, true>(op, i, large, log_p, slope);
   }
+  evaluate<Inflated, Gradient, false>(op, i, small, log_p, slope);
+  evaluate<Inflated, Gradient, true>(op, i, large, log_p, slope);
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (std::size_t j = 0; j < n; ++j) sum += log_p[j];

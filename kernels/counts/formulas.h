@@ -4,21 +4,39 @@
 #include "kernels/core/formulas.h"
 #include "kernels/core/philox.h"
 
+// Loops over these formulas become vector code only if every call is inlined, every inner loop unrolled and every
+// choice made by a factor of 0 or 1 that is no condition (a repeated condition is threaded into branches).
+#if defined(__CUDACC__)
+#define PERTURBINE_INLINE __host__ __device__ __forceinline__
+#define PERTURBINE_UNROLL(n) _Pragma("unroll")
+#else
+#define PERTURBINE_INLINE [[gnu::always_inline]] inline
+#define PERTURBINE_DO_PRAGMA(text) _Pragma(#text)
+#define PERTURBINE_UNROLL(n) PERTURBINE_DO_PRAGMA(GCC unroll n)
+#endif
+
 namespace perturbine::formulas {
 
+/// 1 below zero, else 0: the sign bit.
+PERTURBINE_INLINE float negative(float x) {
+  return static_cast<float>(static_cast<std::int32_t>(__builtin_bit_cast(std::uint32_t, x) >> 31));
+}
+
 /// log Gamma(z) - [(z - 1/2) log z - z + log(2 pi)/2]: Binet's remainder, z > 0.
-PERTURBINE_HOST_DEVICE inline float binet(float z) {
+PERTURBINE_INLINE float binet(float z) {
   float shift = 0;
-  while (z < 8) {  // binet(z) = binet(z + 1) + (z + 1/2) log(1 + 1/z) - 1
-    shift += (z + 0.5f) * log1p(1.0f / z) - 1.0f;
-    z += 1.0f;
+  PERTURBINE_UNROLL(8)
+  for (int i = 0; i < 8; ++i) {  // below 8: binet(z) = binet(z + 1) + (z + 1/2) log(1 + 1/z) - 1
+    const float low = negative(z - 8);
+    shift += low * ((z + 0.5f) * log1p(1.0f / z) - 1.0f);
+    z += low;
   }
   const float r = 1.0f / z, r2 = r * r;
   return shift + r * (8.3333333e-2f - r2 * (2.7777778e-3f - r2 * 7.9365079e-4f));
 }
 
 /// log(x!) for whole x from 0 to 32.
-PERTURBINE_HOST_DEVICE inline float log_small_factorial(int x) {
+PERTURBINE_INLINE float log_small_factorial(int x) {
   constexpr float table[33] = {0.0f,        0.0f,        0.693147181f, 1.79175947f, 3.17805383f, 4.78749174f,
                                6.57925121f, 8.52516136f, 10.6046029f,  12.8018275f, 15.1044126f, 17.5023078f,
                                19.9872145f, 22.5521639f, 25.1912212f,  27.8992714f, 30.6718601f, 33.5050735f,
@@ -35,16 +53,23 @@ PERTURBINE_HOST_DEVICE inline float log_factorial(float x) {
   return (z - 0.5f) * log(z) - z + 0.918938533f + binet(z);
 }
 
-/// log(1 + u) - u / (1 + u), u >= 0, without cancellation for small u.
-PERTURBINE_HOST_DEVICE inline float log1p_excess(float u) {
-  const float series = u * u * (0.5f - u * (0.66666667f - u * (0.75f - 0.8f * u)));
-  const float direct = log1p(u) - u / (1 + u);
-  return u < 0.02f ? series : direct;
+/// log(1 + u), and log(1 + u) - u / (1 + u) without cancellation for small u; u >= 0. One logarithm, one division.
+struct LogExcess {
+  float log, excess, inverse;  // inverse: 1 / (1 + u)
+};
+PERTURBINE_INLINE LogExcess log1p_excess(float u) {
+  const float w = 1.0f + u, inverse = 1.0f / w;
+  const float l = log(w) + (u - (w - 1.0f)) * inverse;
+  const float small = negative(u - 0.02f), v = small * u;
+  const float series = v * v * (0.5f - v * (0.66666667f - v * (0.75f - 0.8f * v)));
+  return {l, series + (1 - small) * (l - u * inverse), inverse};
 }
 
 /// log(ratio) where ratio = 1 + excess is known both ways: by the excess near 1, directly far below it.
-PERTURBINE_HOST_DEVICE inline float log_ratio(float excess, float ratio) {
-  return excess > -0.5f ? log1p(excess) : log(ratio);
+PERTURBINE_INLINE float log_ratio(float excess, float ratio) {
+  const float near = 1 - negative(excess + 0.5f), w = 1.0f + excess;
+  const float argument = near * w + (1 - near) * ratio;
+  return log(argument) + near * (excess - (w - 1.0f)) / argument;
 }
 
 struct NegativeBinomial {
@@ -52,73 +77,98 @@ struct NegativeBinomial {
 };
 
 /// x = 0: -theta log(1 + mean / theta).
-PERTURBINE_HOST_DEVICE inline NegativeBinomial negative_binomial_zero(float mean, float theta) {
-  const float u = mean / theta;
-  return {-theta * log1p(u), -1.0f / (1.0f + u), -log1p_excess(u)};
+PERTURBINE_INLINE NegativeBinomial negative_binomial_zero(float mean, float theta) {
+  const LogExcess e = log1p_excess(mean / theta);
+  return {-theta * e.log, -e.inverse, -e.excess};
 }
 
-/// x >= 1. Small counts as a sum of logarithms, large ones by Stirling differences.
-PERTURBINE_HOST_DEVICE inline NegativeBinomial negative_binomial(float x, float mean, float theta) {
-  const float u = mean / theta, total = theta + mean;
+/// What is known of log(Gamma(x + theta) / Gamma(theta) / (mean + theta)^x) and its slope in theta after some factors.
+struct SmallCountSum {
+  float log_probability = 0, slope = 0;
+};
+
+/// Adds the factors i and i + 1 with one logarithm: log((1 + a)(1 + b)) has excess a + b + a b. Factors from x on are
+/// 1, so that several counts may run side by side to the largest of them.
+PERTURBINE_INLINE void add_two_factors(SmallCountSum& s, float i, float x, float mean, float theta,
+                                       float inverse_total) {
+  const float j = i + 1;
+  const float first = negative(i - x), second = negative(j - x);
+  const float a = first * (i - mean) * inverse_total, b = second * (j - mean) * inverse_total;
+  const float p = first * (theta + i) * inverse_total + (1 - first);
+  const float q = second * (theta + j) * inverse_total + (1 - second);
+  s.log_probability += log_ratio(a + b + a * b, p * q);
+  s.slope -= a / (theta + i) + b / (theta + j);
+}
+
+/// 1 <= x <= 32, from the sum over its factors and log(x!). d/dmean = theta (x - mean) / (mean (mean + theta)).
+PERTURBINE_INLINE NegativeBinomial negative_binomial_small(const SmallCountSum& s, float x, float log_factorial,
+                                                           float mean, float theta) {
+  const LogExcess e = log1p_excess(mean / theta);
+  return {s.log_probability + x * log(mean) - log_factorial - theta * e.log, (x - mean) / mean * e.inverse,
+          s.slope - e.excess};
+}
+
+/// x > 32: by differences of Stirling's series.
+PERTURBINE_INLINE NegativeBinomial negative_binomial_large(float x, float mean, float theta) {
+  const float u = mean / theta, total = theta + mean, high = x + theta;
   NegativeBinomial r;
-  // theta (x - mean) / (mean (mean + theta))
   r.dmean = (x - mean) / mean / (1 + u);
-  if (x <= 32) {
-    // Two factors to a logarithm: log((1 + a)(1 + b)) with excess a + b + a b.
-    float sum = 0, slope = 0, excess = 0, ratio = 1;
-    const int n = static_cast<int>(x);
-    for (int i = 0; i < n; ++i) {
-      const float k = static_cast<float>(i), e = (k - mean) / total;
-      excess += e + excess * e;
-      ratio *= (theta + k) / total;
-      slope += (mean - k) / (theta + k) / total;
-      if ((i & 1) != 0 || i + 1 == n) {
-        sum += log_ratio(excess, ratio);
-        excess = 0, ratio = 1;
-      }
-    }
-    r.log_probability = sum + x * log(mean) - log_factorial(x) - theta * log1p(u);
-    r.dtheta = slope - log1p_excess(u);
-  } else {
-    const float b_theta = binet(theta), b_sum = binet(x + theta);
-    r.log_probability = x * log_ratio(theta / total * ((mean - x) / x), mean / x * ((x + theta) / total)) +
-                        theta * log_ratio((x - mean) / total, (x + theta) / total) - 0.5f * log1p(x / theta) -
-                        0.5f * log(6.28318531f * x) + b_sum - b_theta - binet(x);
-    // digamma(x + theta) - digamma(theta) - log(1 + mean / theta) + (mean - x) / (theta + mean), with
-    // digamma(z) = log z - 1 / (2 z) - 1 / (12 z^2) + ... and the recurrence below 8.
-    float low = theta, recurrence = 0;
-    while (low < 8) {
-      recurrence += 1.0f / low;
-      low += 1;
-    }
-    const float high = x + theta;
-    auto rest = [](float z) { return -0.5f / z - 8.3333333e-2f / (z * z) + 8.3333333e-3f / (z * z * z * z); };
-    // log(high / low) - log(total / theta): as one ratio when nothing was shifted.
-    const float logs = recurrence == 0 ? log_ratio((x - mean) / total, high / total) : log(high / low) - log1p(u);
-    r.dtheta = logs + (mean - x) / total + recurrence + rest(high) - rest(low);
+  r.log_probability = x * log_ratio(theta / total * ((mean - x) / x), mean / x * (high / total)) +
+                      theta * log_ratio((x - mean) / total, high / total) - 0.5f * log1p(x / theta) -
+                      0.5f * log(6.28318531f * x) + binet(high) - binet(theta) - binet(x);
+  // digamma(x + theta) - digamma(theta) - log(1 + mean / theta) + (mean - x) / (theta + mean), with
+  // digamma(z) = log z - 1 / (2 z) - 1 / (12 z^2) + ... and the recurrence below 8.
+  float low = theta, recurrence = 0;
+  PERTURBINE_UNROLL(8)
+  for (int i = 0; i < 8; ++i) {
+    const float shifted = negative(low - 8);
+    recurrence += shifted / low;
+    low += shifted;
   }
+  auto rest = [](float z) { return -0.5f / z - 8.3333333e-2f / (z * z) + 8.3333333e-3f / (z * z * z * z); };
+  // log(high / low) - log(total / theta): as one ratio when nothing was shifted.
+  const float whole = log_ratio((x - mean) / total, high / total), apart = log(high / low) - log1p(u);
+  const float unshifted = 1 - negative(theta - 8);
+  r.dtheta = unshifted * whole + (1 - unshifted) * apart + (mean - x) / total + recurrence + rest(high) - rest(low);
   return r;
+}
+
+/// x >= 1.
+PERTURBINE_HOST_DEVICE inline NegativeBinomial negative_binomial(float x, float mean, float theta) {
+  if (x > 32) return negative_binomial_large(x, mean, theta);
+  SmallCountSum s;
+  const float inverse_total = 1.0f / (theta + mean);
+  for (float i = 0; i < x; i += 2) add_two_factors(s, i, x, mean, theta, inverse_total);
+  return negative_binomial_small(s, x, log_small_factorial(static_cast<int>(x)), mean, theta);
 }
 
 struct ZeroInflated {
   float log_probability, dmean, dtheta, dlogit;
 };
 
-/// The zero-inflated form of a zero count: log(pi + (1 - pi) e^l) = softplus(logit - l) + l - softplus(logit).
-PERTURBINE_HOST_DEVICE inline ZeroInflated zero_inflated_zero(float mean, float theta, float logit) {
-  const float u = mean / theta, l = -theta * log1p(u);
-  const float share = sigmoid(l - logit);  // of the count part in the zeros
+/// The zero-inflated form of a zero count, with l = log NB(0):
+///   log(pi + (1 - pi) e^l) = max(logit, l) - max(logit, 0) + log((1 + e^-|logit - l|) / (1 + e^-|logit|))
+PERTURBINE_INLINE ZeroInflated zero_inflated_zero(float mean, float theta, float logit) {
+  const LogExcess e = log1p_excess(mean / theta);
+  const float l = -theta * e.log, d = logit - l;
+  const float near = exp(-__builtin_fabsf(d)), far = exp(-__builtin_fabsf(logit));
+  const float count_wins = negative(d), below = negative(logit), inverse = 1.0f / (1.0f + far);
+  const float share = (count_wins + (1 - count_wins) * near) / (1.0f + near);  // of the count part in the zeros
+  const float pi = (below * far + (1 - below)) * inverse;
+  const float y = (near - far) * inverse, w = 1.0f + y;
   ZeroInflated z;
-  z.log_probability = softplus(logit - l) + l - softplus(logit);
-  z.dmean = -share / (1.0f + u);
-  z.dtheta = -share * log1p_excess(u);
-  z.dlogit = (1 - share) - sigmoid(logit);
+  z.log_probability = (count_wins * l + (1 - count_wins) * below * logit) + (log(w) + (y - (w - 1.0f)));
+  z.dmean = -share * e.inverse;
+  z.dtheta = -share * e.excess;
+  z.dlogit = (1 - share) - pi;
   return z;
 }
 
-/// The zero-inflated form of a positive count from the plain one.
-PERTURBINE_HOST_DEVICE inline ZeroInflated zero_inflated_positive(const NegativeBinomial& nb, float logit) {
-  return {nb.log_probability - softplus(logit), nb.dmean, nb.dtheta, -sigmoid(logit)};
+/// The zero-inflated form of a positive count from the plain one: log(1 - pi) = -softplus(logit) more.
+PERTURBINE_INLINE ZeroInflated zero_inflated_positive(const NegativeBinomial& nb, float logit) {
+  const float size = __builtin_fabsf(logit), far = exp(-size), w = 1.0f + far, below = negative(logit);
+  const float softplus = (1 - below) * logit + log(w) + (far - (w - 1.0f));
+  return {nb.log_probability - softplus, nb.dmean, nb.dtheta, -(below * far + (1 - below)) / w};
 }
 
 /// A stream of random words of one matrix element.
