@@ -3,6 +3,10 @@
 // training step.
 #include <benchmark/benchmark.h>
 
+#include <cstdio>
+#include <string_view>
+
+#include "kernels/core/observers.h"
 #include "kernels/core/philox.h"
 #include "models/schedule.h"
 #include "models/score_network.h"
@@ -67,11 +71,13 @@ struct Floor final : Observer {
   }
 };
 
-void training_step(benchmark::State& state) {
-  Setting s(state.range(0) != 0 ? Math::bf16 : Math::f32, 2000, 256, 5000);
-  Optimiser optimiser(s.queue, s.parameters, {});
+// The training step of the reference score network.
+struct Training {
+  Setting s;
+  Optimiser optimiser;
   std::size_t number = 0;
-  auto step = [&] {
+  explicit Training(Math math) : s(math, 2000, 256, 5000), optimiser(s.queue, s.parameters, {}) {}
+  void step() {
     s.draw.set(s.queue, {number});
     optimiser.prepare(s.queue, ++number, 1e-3f);
     s.tape.begin_step();
@@ -85,13 +91,18 @@ void training_step(benchmark::State& state) {
         s.row_weight.view());
     s.tape.backward();
     optimiser.apply(s.queue);
-  };
-  step();
+  }
+};
+
+void training_step(benchmark::State& state) {
+  Training training(state.range(0) != 0 ? Math::bf16 : Math::f32);
+  Setting& s = training.s;
+  training.step();
   Floor floor;
   s.queue.add_observer(&floor);
-  step();
+  training.step();
   s.queue.clear_observers();
-  for (auto _ : state) step();
+  for (auto _ : state) training.step();
   state.counters["parameters"] = static_cast<double>(s.parameters.count());
   state.counters["product_GFLOP"] = floor.flops / 1e9;
   state.counters["other_MB"] = floor.bytes / 1e6;
@@ -106,6 +117,11 @@ BENCHMARK(training_step)
 
 void sampling(benchmark::State& state) {
   Setting s(Math::f32, 50, 400, 100);
+  // One condition, as a user samples: one row of time and perturbation for all cells.
+  Buffer<std::int32_t> offsets(s.queue, std::vector<std::int32_t>{0, 1}), member(s.queue, std::vector<std::int32_t>{7}),
+      row(s.queue, std::vector<std::int32_t>{0});
+  Buffer<float> weight(s.queue, std::vector<float>{1}), time(s.queue, 1);
+  const ops::Sets one{offsets.view(), member.view(), row.view(), weight.view()};
   const auto plan = sampler_steps(ScheduleKind::cosine, SamplerKind::ddim, 50);
   std::vector<float> table;
   for (const auto& p : plan)
@@ -116,13 +132,12 @@ void sampling(benchmark::State& state) {
   for (auto _ : state)
     for (std::size_t k = 0; k < plan.size(); ++k) {
       number.set(s.queue, {static_cast<std::int32_t>(k)});
-      s.time.set(s.queue, std::vector<float>(400, static_cast<float>(plan[k].time)));
+      time.set(s.queue, {static_cast<float>(plan[k].time)});
       s.alpha.set(s.queue, std::vector<float>(400, static_cast<float>(plan[k].level.alpha)));
       s.sigma.set(s.queue, std::vector<float>(400, static_cast<float>(plan[k].level.sigma)));
       s.tape.begin_step();
       const MatrixView<float> xs = x.matrix(400, 50);
-      const Var F =
-          s.network.forward(s.tape, s.tape.constant(xs), {s.time.view(), s.sets(), s.sets()}, 0, s.draw.view(), 1);
+      const Var F = s.network.forward(s.tape, s.tape.constant(xs), {time.view(), one, one}, 0, s.draw.view(), 1);
       const MatrixView<float> f = s.tape.value(F);
       s.queue.run(Denoise<float>{f, xs, s.alpha.view(), s.sigma.view(), s.variance.view(), f, Target::x0});
       s.queue.run(
@@ -133,4 +148,17 @@ BENCHMARK(sampling)->Name("sampling_400x50")->Unit(benchmark::kMillisecond)->Use
 
 }  // namespace
 
-BENCHMARK_MAIN();
+// --profile MATH: time by operation of 20 training steps, instead of the benches.
+int main(int argc, char** argv) {
+  if (argc == 3 && std::string_view(argv[1]) == "--profile") {
+    Training training(std::string_view(argv[2]) == "bf16" ? Math::bf16 : Math::f32);
+    training.step();
+    Profile profile;
+    training.s.queue.add_observer(&profile);
+    for (int i = 0; i < 20; ++i) training.step();
+    std::fputs(profile.table(0, 0).c_str(), stdout);
+    return 0;
+  }
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+}

@@ -34,12 +34,19 @@ void Parameters::allocate(Queue& queue, std::uint64_t seed) {
     }
   }
   const std::vector<float> zeros(size_, 0.0f);
-  value_ = Buffer<float>(queue, initial);
+  value_ = Buffer<float>(queue, size_);
+  if (queue.math() == Math::bf16) rounded_ = Buffer<bfloat16>(queue, size_);
+  set_values(queue, initial);
   average_ = Buffer<float>(queue, initial);
   gradient_ = Buffer<float>(queue, zeros);
   first_moment_ = Buffer<float>(queue, zeros);
   second_moment_ = Buffer<float>(queue, zeros);
   begin_step();
+}
+
+void Parameters::set_values(Queue& queue, const std::vector<float>& values) {
+  value_.set(queue, values);
+  if (rounded_.size() != 0) rounded_.set(queue, std::vector<bfloat16>(values.begin(), values.end()));
 }
 
 Optimiser::Optimiser(Queue& queue, Parameters& parameters, OptimiserSettings settings)
@@ -80,23 +87,11 @@ void Optimiser::apply(Queue& queue) {
     last_active_ = active;
   }
   queue.run(GlobalNorm<float>{parameters_.gradients().view(), begin_.view(), active_.view(), norm_.view()});
-  queue.run(AdamW<float>{parameters_.values().view(),
-                         parameters_.first_moment().view(),
-                         parameters_.second_moment().view(),
-                         parameters_.average().view(),
-                         parameters_.gradients().view(),
-                         {},
-                         begin_.view(),
-                         active_.view(),
-                         rate_.view(),
-                         decay_.view(),
-                         penalty_.view(),
-                         step_.view(),
-                         norm_.view(),
-                         settings_.beta1,
-                         settings_.beta2,
-                         settings_.epsilon,
-                         settings_.clip});
+  queue.run(AdamW<float>{parameters_.values().view(), parameters_.first_moment().view(),
+                         parameters_.second_moment().view(), parameters_.average().view(),
+                         parameters_.gradients().view(), parameters_.rounded().view(), begin_.view(), active_.view(),
+                         rate_.view(), decay_.view(), penalty_.view(), step_.view(), norm_.view(), settings_.beta1,
+                         settings_.beta2, settings_.epsilon, settings_.clip});
 }
 
 }  // namespace perturbine

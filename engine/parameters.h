@@ -46,6 +46,14 @@ class Parameters {
   std::size_t count() const;
   MatrixView<float> value(Parameter p) const { return slice(value_, p); }
   MatrixView<float> gradient(Parameter p) const { return slice(gradient_, p); }
+  /// The value rounded to bfloat16, kept by the optimiser where the queue's products are bf16; else empty.
+  MatrixView<const bfloat16> rounded(Parameter p) const {
+    if (rounded_.size() == 0) return {};
+    const Segment& s = segments_[p.index];
+    return {rounded_.view().data + s.begin, s.rows, s.columns, s.columns};
+  }
+  /// Replaces all values, and their rounded copy.
+  void set_values(Queue& queue, const std::vector<float>& values);
 
   /// Which parameters the current step wrote a gradient for; others are not stepped.
   void begin_step() { written_.assign(segments_.size(), 0); }
@@ -53,10 +61,16 @@ class Parameters {
   void mark_written(Parameter p) { written_[p.index] = 1; }
   const std::vector<std::int32_t>& written_flags() const { return written_; }
 
-  /// Reads the average in place of the values until restored: for validation and sampling.
-  void swap_average() { std::swap(value_, average_); }
+  /// This with the average in place of the values, sharing memory: for validation and sampling.
+  Parameters averaged() const {
+    Parameters p = *this;
+    p.value_ = average_;
+    p.rounded_ = {};
+    return p;
+  }
 
-  Buffer<float>& values() { return value_; }
+  const Buffer<float>& values() const { return value_; }
+  Buffer<bfloat16>& rounded() { return rounded_; }
   Buffer<float>& gradients() { return gradient_; }
   Buffer<float>& first_moment() { return first_moment_; }
   Buffer<float>& second_moment() { return second_moment_; }
@@ -70,6 +84,7 @@ class Parameters {
   std::vector<Segment> segments_;
   std::size_t size_ = 0;
   Buffer<float> value_, gradient_, first_moment_, second_moment_, average_;
+  Buffer<bfloat16> rounded_;  // empty unless products are bf16
   std::vector<std::int32_t> written_;
 };
 

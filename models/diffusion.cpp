@@ -82,7 +82,7 @@ void Diffusion::prepare(Queue& queue, const TrainingData& data, const TrainingOp
   // The frozen time frequencies: 1 to 1000 in equal ratios.
   std::vector<float> values = parameters_->values().get(queue);
   for (std::size_t k = 0; k < 32; ++k) values[k] = std::exp(std::log(1000.0f) * static_cast<float>(k) / 31);
-  parameters_->values().set(queue, values);
+  parameters_->set_values(queue, values);
   parameters_->average().set(queue, values);
   step_ = 0;
 }
@@ -90,7 +90,7 @@ void Diffusion::prepare(Queue& queue, const TrainingData& data, const TrainingOp
 void Diffusion::set_state(Queue& queue, const State& s) {
   require_input(s.value.size() == parameters_->size(),
                 "the checkpoint's network has another size than this configuration gives");
-  parameters_->values().set(queue, s.value);
+  parameters_->set_values(queue, s.value);
   parameters_->first_moment().set(queue, s.first_moment);
   parameters_->second_moment().set(queue, s.second_moment);
   parameters_->average().set(queue, s.average);
@@ -224,9 +224,7 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
   const std::size_t width = variance_.size();
   const auto plan = sampler_steps(schedule_named(options_.schedule), sampler, steps);
   const Target target = target_named(options_.target);
-  // A copy of the handles, reading the weight average: several threads may sample one model.
-  Parameters parameters = *parameters_;
-  parameters.swap_average();
+  Parameters parameters = parameters_->averaged();  // a copy of the handles: several threads may sample one model
   Arena arena(queue);
   Tape tape(arena, parameters);
 
@@ -237,16 +235,15 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
     Buffer<float> weight;
     ops::Sets view() const { return {offsets.view(), index.view(), row.view(), weight.view()}; }
   };
+  // All cells share time, condition and context: one row of each, whose scales and shifts serve every cell.
   auto sets = [&](bool perturbed, bool context) {
     HostSets h;
-    for (std::size_t i = 0; i < count; ++i) {
-      if (perturbed && !context)
-        for (const auto& p : q.condition.parts)
-          if (const auto found = perturbation_number_.find(p.name); found != perturbation_number_.end())
-            h.add(found->second, static_cast<float>(p.weight));
-      if (context) h.add(static_cast<std::int32_t>(q.context), 1);
-      h.end_row();
-    }
+    if (perturbed)
+      for (const auto& p : q.condition.parts)
+        if (const auto found = perturbation_number_.find(p.name); found != perturbation_number_.end())
+          h.add(found->second, static_cast<float>(p.weight));
+    if (context) h.add(static_cast<std::int32_t>(q.context), 1);
+    h.end_row();
     return Sets{Buffer<std::int32_t>(queue, h.offsets), Buffer<std::int32_t>(queue, h.index),
                 Buffer<std::int32_t>(queue, h.row), Buffer<float>(queue, h.weight)};
   };
@@ -261,7 +258,7 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
         std::sqrt(top.sigma * top.sigma + top.alpha * top.alpha * static_cast<double>(variance_[i % width])));
   for (std::size_t s = 0; s < plan.size(); ++s)
     for (std::size_t k = 0; k < 4; ++k) coefficients[s * 4 + k] = static_cast<float>(plan[s].c[k]);
-  Buffer<float> x(queue, start), base(queue, start), previous(queue, start), time(queue, count), alpha(queue, count),
+  Buffer<float> x(queue, start), base(queue, start), previous(queue, start), time(queue, 1), alpha(queue, count),
       sigma(queue, count);
   const Buffer<float> variance(queue, variance_), table(queue, coefficients);
   Buffer<std::int32_t> step(queue, 1);
@@ -269,7 +266,7 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
 
   for (std::size_t s = 0; s < plan.size(); ++s) {
     const SamplerStep& p = plan[s];
-    time.set(queue, std::vector<float>(count, static_cast<float>(p.time)));
+    time.set(queue, {static_cast<float>(p.time)});
     alpha.set(queue, std::vector<float>(count, static_cast<float>(p.level.alpha)));
     sigma.set(queue, std::vector<float>(count, static_cast<float>(p.level.sigma)));
     step.set(queue, {static_cast<std::int32_t>(s)});

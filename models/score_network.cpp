@@ -33,7 +33,8 @@ ScoreNetwork::ScoreNetwork(Parameters& p, const ScoreNetworkSizes& s, float embe
 
 Var ScoreNetwork::forward(Tape& t, Var x, const Condition& c, float dropout, VectorView<const std::uint64_t> offset,
                           std::uint64_t seed) const {
-  const std::size_t rows = t.value(x).rows, H = sizes_.hidden;
+  const std::size_t rows = c.time.size, H = sizes_.hidden;
+  require(rows == 1 || rows == t.value(x).rows, "score network: ", rows, " conditions for ", t.value(x).rows, " rows");
   // Fixed frequencies from 1 to 1000 radians per unit of diffusion time, held as a frozen parameter's value.
   const MatrixView<float> f = t.parameters().value(frequency_);
   Var e = ops::time_embedding(t, c.time, VectorView<const float>{f.data, f.columns});

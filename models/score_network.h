@@ -19,8 +19,9 @@ class ScoreNetwork {
  public:
   ScoreNetwork(Parameters& parameters, const ScoreNetworkSizes& sizes, float embedding_penalty);
 
+  /// One for every row of x, or one for all: then scales and shifts are computed once (forward only).
   struct Condition {
-    VectorView<const float> time;  // [rows], in [0, 1]
+    VectorView<const float> time;  // [rows] or [1], in [0, 1]
     ops::Sets perturbations;       // of the rows
     ops::Sets contexts;            // one member a row, or none where the context is dropped
   };

@@ -42,6 +42,17 @@ void normalisation(CaseList& list) {
       list.add(FloatAndBfloat16{}, "film_layer_norm_backward", {{4096, 512}}, storing, {variant, {}, false, true});
     }
   }
+  list.add(FloatAndBfloat16{}, "film_layer_norm", {{29, 541}, {71, 64}},
+           []<class T>(Operands<T>& o, const Shape& s) {
+             return FilmLayerNorm<T>{o.input("x", s[0], s[1], normal(2, 1)),
+                                     o.input("scale", 1, s[1], normal(.5)),
+                                     o.input("shift", 1, s[1]),
+                                     o.output("y", s[0], s[1]),
+                                     o.output_vector("mean", s[0]),
+                                     o.output_vector("inverse_deviation", s[0]),
+                                     false};
+           },
+           {"one_film_row"});
   list.add(FloatAndBfloat16{}, "layer_norm", shapes, []<class T>(Operands<T>& o, const Shape& s) {
     return LayerNorm<T>{o.input("x", s[0], s[1], normal(2, 1)), o.input_vector("gain", s[1]),
                         o.input_vector("bias", s[1]),           o.output("y", s[0], s[1]),

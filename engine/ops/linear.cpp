@@ -28,7 +28,8 @@ struct Record {
     q.run(MatrixProduct<float>{dz, t.value(x), dweight.view, true, false, dweight.accumulate, q.math()});
     if (t.needs_gradient(x)) {
       const Tape::Target dx = t.gradient_target(x);
-      q.run(MatrixProduct<float>{dz, t.parameters().value(weight), dx.view, false, false, dx.accumulate, q.math()});
+      q.run(MatrixProduct<float>{dz, t.parameters().value(weight), dx.view, false, false, dx.accumulate, q.math(),
+                                 t.parameters().rounded(weight)});
     }
     if (has_residual) t.pass_gradient(y, residual);
   }
@@ -46,7 +47,8 @@ Var run(Tape& t, Var x, Parameter weight, Parameter bias, Activation activation,
                               z,
                               t.value(y),
                               activation,
-                              t.queue().math()});
+                              t.queue().math(),
+                              t.parameters().rounded(weight)});
   t.push(Record{x, y, residual != nullptr ? *residual : Var{}, weight, bias, z, activation, residual != nullptr});
   return y;
 }

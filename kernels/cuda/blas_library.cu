@@ -91,6 +91,7 @@ cublasLtHandle_t handle_of(Cuda& executor) {
   return static_cast<cublasLtHandle_t>(executor.blas);
 }
 
+// Rounding happens inside cuBLASLt: an operand that was rounded before is not needed here.
 void multiply(Cuda& executor, const MatrixProduct<float>& op, const float* bias) {
   if (op.c.rows == 0 || op.c.columns == 0) return;
   const cublasLtHandle_t handle = handle_of(executor);

@@ -6,8 +6,13 @@
 namespace perturbine {
 namespace {
 
-// Tiles of the result; a function of its shape alone, so that every thread count gives the same bits.
-constexpr std::size_t tile_rows = 128, tile_columns = 512;
+// Tiles of the result; a function of its shape alone, so that every thread count gives the same bits. Rows are shared
+// evenly by an even number of tiles of at most 128.
+constexpr std::size_t most_rows = 128, tile_columns = 512;
+std::size_t tile_rows_for(std::size_t rows) {
+  const std::size_t tiles = rows <= 32 ? 1 : (rows + 2 * most_rows - 1) / (2 * most_rows) * 2;
+  return ((rows + tiles - 1) / tiles + 3) / 4 * 4;
+}
 
 void round_to_bfloat16(Cpu& cpu, MatrixView<const float> from, bfloat16* to) {
   for_rows(cpu, from.rows, from.columns, [&](std::size_t i) {
@@ -22,7 +27,9 @@ void round_to_bfloat16(Cpu& cpu, MatrixView<const float> from, bfloat16* to) {
 // Runs `finish(first_row, row_count, first_column, column_count)` on every tile as soon as it is computed.
 template <class Finish>
 void multiply_tiles(Cpu& cpu, MatrixView<const float> a, MatrixView<const float> b, MatrixView<float> c,
-                    bool transpose_a, bool transpose_b, bool accumulate, Math math, Finish&& finish) {
+                    bool transpose_a, bool transpose_b, bool accumulate, Math math,
+                    MatrixView<const bfloat16> rounded_b, Finish&& finish) {
+  const std::size_t tile_rows = std::max<std::size_t>(1, tile_rows_for(c.rows));
   const std::size_t inner = transpose_a ? a.rows : a.columns;
   const std::size_t down = (c.rows + tile_rows - 1) / tile_rows, across = (c.columns + tile_columns - 1) / tile_columns;
   if (inner == 0) {
@@ -30,20 +37,24 @@ void multiply_tiles(Cpu& cpu, MatrixView<const float> a, MatrixView<const float>
     finish(0, c.rows, 0, c.columns);
     return;
   }
-  const bfloat16 *a16 = nullptr, *b16 = nullptr;
+  const bfloat16 *a16 = nullptr, *b16 = rounded_b.data;
+  std::size_t pitch_b16 = rounded_b.pitch;
   if (math == Math::bf16) {
-    bfloat16* memory = cpu.workspace.get<bfloat16>(a.rows * a.columns + b.rows * b.columns);
+    bfloat16* memory = cpu.workspace.get<bfloat16>(a.rows * a.columns + (b16 == nullptr ? b.rows * b.columns : 0));
     round_to_bfloat16(cpu, a, memory);
-    round_to_bfloat16(cpu, b, memory + a.rows * a.columns);
-    a16 = memory, b16 = memory + a.rows * a.columns;
+    a16 = memory;
+    if (b16 == nullptr) {
+      round_to_bfloat16(cpu, b, memory + a.rows * a.columns);
+      b16 = memory + a.rows * a.columns, pitch_b16 = b.columns;
+    }
   }
   cpu.pool.run(down * across, [&](std::size_t t) {
     const std::size_t i = t / across * tile_rows, j = t % across * tile_columns;
     const std::size_t rows = std::min(tile_rows, c.rows - i), columns = std::min(tile_columns, c.columns - j);
     blas::Tile tile{rows, columns, inner, transpose_a, transpose_b, accumulate, a.pitch, b.pitch, c.pitch};
     if (math == Math::bf16) {
-      tile.pitch_a = a.columns, tile.pitch_b = b.columns;
-      blas::multiply(tile, a16 + (transpose_a ? i : i * a.columns), b16 + (transpose_b ? j * b.columns : j),
+      tile.pitch_a = a.columns, tile.pitch_b = pitch_b16;
+      blas::multiply(tile, a16 + (transpose_a ? i : i * a.columns), b16 + (transpose_b ? j * pitch_b16 : j),
                      c.row(i) + j);
     } else {
       blas::multiply(tile, transpose_a ? a.data + i : a.row(i), transpose_b ? b.row(j) : b.data + j, c.row(i) + j);
@@ -53,7 +64,7 @@ void multiply_tiles(Cpu& cpu, MatrixView<const float> a, MatrixView<const float>
 }
 
 void run(Cpu& cpu, const MatrixProduct<float>& op) {
-  multiply_tiles(cpu, op.a, op.b, op.c, op.transpose_a, op.transpose_b, op.accumulate, op.math,
+  multiply_tiles(cpu, op.a, op.b, op.c, op.transpose_a, op.transpose_b, op.accumulate, op.math, op.rounded_b,
                  [](std::size_t, std::size_t, std::size_t, std::size_t) {});
 }
 
@@ -80,7 +91,7 @@ void epilogue(const Linear<float>& op, MatrixView<float> product, std::size_t i,
 
 void run(Cpu& cpu, const Linear<float>& op) {
   const MatrixView<float> product = op.activation == Activation::none ? op.y : op.z;
-  multiply_tiles(cpu, op.x, op.weight, product, false, true, false, op.math,
+  multiply_tiles(cpu, op.x, op.weight, product, false, true, false, op.math, op.rounded_weight,
                  [&](std::size_t i, std::size_t rows, std::size_t j, std::size_t columns) {
                    for (std::size_t r = i; r < i + rows; ++r) {
                      if (op.activation == Activation::silu)

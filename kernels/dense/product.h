@@ -13,17 +13,19 @@ struct MatrixProduct {
   MatrixView<T> c;  // [rows, columns]
   bool transpose_a = false, transpose_b = false, accumulate = false;
   Math math = Math::f32;
+  MatrixView<const bfloat16> rounded_b{};  // or empty: b rounded already (weights, by the optimiser); saves a pass
 
   std::size_t inner() const { return transpose_a ? a.rows : a.columns; }
   static constexpr std::string_view name = "matrix_product";
   static constexpr std::string_view library = "cuBLASLt";
   template <class Visitor>
   void operands(Visitor&& visit) const {
-    visit("a", a), visit("b", b), visit("c", c);
+    visit("a", a), visit("b", b), visit("c", c), visit("rounded_b", rounded_b);
   }
   void check() const {
     require_shape(*this, "a", a, transpose_a ? inner() : c.rows, transpose_a ? c.rows : inner());
     require_shape(*this, "b", b, transpose_b ? c.columns : inner(), transpose_b ? inner() : c.columns);
+    if (rounded_b.data != nullptr) require_shape(*this, "rounded_b", rounded_b, b.rows, b.columns);
   }
   Cost cost() const {
     Cost cost = memory_cost(
@@ -47,17 +49,20 @@ struct Linear {
   MatrixView<T> y;               // [rows, out]
   Activation activation = Activation::none;
   Math math = Math::f32;
+  MatrixView<const bfloat16> rounded_weight{};  // [out, in], or empty: the weight rounded already
 
   static constexpr std::string_view name = "linear";
   static constexpr std::string_view library = "cuBLASLt";
   template <class Visitor>
   void operands(Visitor&& visit) const {
     visit("x", x), visit("weight", weight), visit("bias", bias), visit("residual", residual), visit("z", z),
-        visit("y", y);
+        visit("y", y), visit("rounded_weight", rounded_weight);
   }
   void check() const {
     require_shape(*this, "y", y, x.rows, weight.rows);
     require_shape(*this, "weight", weight, weight.rows, x.columns);
+    if (rounded_weight.data != nullptr)
+      require_shape(*this, "rounded_weight", rounded_weight, weight.rows, weight.columns);
     if (bias.data != nullptr) require_size(*this, "bias", bias, weight.rows);
     if (residual.data != nullptr) require_shape(*this, "residual", residual, y.rows, y.columns);
     if (activation != Activation::none) require_shape(*this, "z", z, y.rows, y.columns);

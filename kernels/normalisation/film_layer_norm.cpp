@@ -7,7 +7,7 @@ namespace {
 
 template <bool Activate, class T>
 void forward_row(const FilmLayerNorm<T>& op, std::size_t i) {
-  const T *x = op.x.row(i), *scale = op.scale.row(i), *shift = op.shift.row(i);
+  const T *x = op.x.row(i), *scale = op.scale.row(op.film_row(i)), *shift = op.shift.row(op.film_row(i));
   T* y = op.y.row(i);
   const std::size_t n = op.x.columns;
   float sum = 0;

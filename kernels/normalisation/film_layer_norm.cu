@@ -13,7 +13,7 @@ using namespace PERTURBINE_DEVICE_NAMESPACE;
 template <class T>
 __global__ void __launch_bounds__(128) film_layer_norm_forward(FilmLayerNorm<T> op) {
   const std::size_t row = blockIdx.x;
-  const T *x = op.x.row(row), *scale = op.scale.row(row), *shift = op.shift.row(row);
+  const T *x = op.x.row(row), *scale = op.scale.row(op.film_row(row)), *shift = op.shift.row(op.film_row(row));
   T* y = op.y.row(row);
   const int n = static_cast<int>(op.x.columns), t = static_cast<int>(threadIdx.x),
             threads = static_cast<int>(blockDim.x);

@@ -6,16 +6,19 @@
 namespace perturbine {
 
 /// z = layer_norm(x) * (1 + scale) + shift, row by row; y = silu(z) if `activate`, else z.
-/// layer_norm(x) = (x - mean) / sqrt(variance + epsilon) with the population variance.
+/// layer_norm(x) = (x - mean) / sqrt(variance + epsilon) with the population variance. A scale and shift of one row
+/// serve every row: samplers, where all cells share time and condition.
 /// Source: Ba et al., arXiv:1607.06450, eq. 4; Perez et al. (FiLM), arXiv:1709.07871, eq. 1; Peebles and Xie (adaptive
 /// layer norm), arXiv:2212.09748, section 3.2.
 template <class T>
 struct FilmLayerNorm {
-  MatrixView<const T> x, scale, shift;                   // [rows, width]
+  MatrixView<const T> x, scale, shift;                   // [rows, width]; scale and shift may be [1, width]
   MatrixView<T> y;                                       // [rows, width]
   VectorView<accumulator_t<T>> mean, inverse_deviation;  // [rows], kept for the backward pass
   bool activate = true;
   accumulator_t<T> epsilon = accumulator_t<T>(1e-5);
+  /// The row of scale and shift that belongs to row i.
+  PERTURBINE_HOST_DEVICE std::size_t film_row(std::size_t i) const { return scale.rows == 1 ? 0 : i; }
 
   static constexpr std::string_view name = "film_layer_norm";
   template <class Visitor>
@@ -24,8 +27,8 @@ struct FilmLayerNorm {
     visit("y", y), visit("mean", mean), visit("inverse_deviation", inverse_deviation);
   }
   void check() const {
-    require_shape(*this, "scale", scale, x.rows, x.columns);
-    require_shape(*this, "shift", shift, x.rows, x.columns);
+    require_shape(*this, "scale", scale, scale.rows == 1 ? 1 : x.rows, x.columns);
+    require_shape(*this, "shift", shift, scale.rows, x.columns);
     require_shape(*this, "y", y, x.rows, x.columns);
     require_size(*this, "mean", mean, x.rows);
     require_size(*this, "inverse_deviation", inverse_deviation, x.rows);

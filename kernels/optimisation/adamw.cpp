@@ -30,9 +30,10 @@ void run(Cpu& cpu, const GlobalNorm<float>& op) {
       for_segments(op.segment_begin, b * block, std::min(op.gradient.size, (b + 1) * block),
                    [&](std::size_t s, std::size_t from, std::size_t to) {
                      if (op.active[s] == 0) return;
+                     const float* gradient = op.gradient.data;
                      float sum = 0;
 #pragma omp simd reduction(+ : sum)
-                     for (std::size_t i = from; i < to; ++i) sum += op.gradient[i] * op.gradient[i];
+                     for (std::size_t i = from; i < to; ++i) sum += gradient[i] * gradient[i];
                      total += sum;
                    });
       partial[b] = total;
@@ -67,8 +68,9 @@ void run(Cpu& cpu, const AdamW<float>& op) {
                      average[i] += blend * (moved - average[i]);
                    }
                    if (op.copy.data == nullptr) return;
+                   bfloat16* copy = op.copy.data;
 #pragma omp simd
-                   for (std::size_t i = from; i < to; ++i) op.copy[i] = bfloat16(value[i]);
+                   for (std::size_t i = from; i < to; ++i) copy[i].bits = bfloat16(value[i]).bits;
                  });
   });
 }

@@ -114,7 +114,7 @@ TEST(Tape, GradientsOfAWholeNetworkAgreeWithDifferences) {
       const float h = 5e-3f;
       auto at = [&](float shift) {
         moved[s.begin + k] = values[s.begin + k] + shift;
-        net.parameters.values().set(net.queue, moved);
+        net.parameters.set_values(net.queue, moved);
         return net.loss();
       };
       const double slope = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * static_cast<double>(h));
@@ -159,6 +159,45 @@ TEST(Arena, AddressesRepeatFromTheSecondStepOnAndMemoryDoesNotGrow) {
   for (int i = 0; i < 50; ++i) net.loss();
   EXPECT_EQ(net.tape.value(Var{5}).data, address);
   EXPECT_EQ(net.arena.peak(), peak);
+}
+
+TEST(Parameters, TheRoundedCopyFollowsTheValuesAndGivesTheSameProducts) {
+  Queue queue(Device::cpu, {.threads = 2, .math = Math::bf16});
+  Parameters parameters;
+  const Parameter w = parameters.add("w", 37, 61, Initial::uniform_fan_in),
+                  b = parameters.add("b", 1, 37, Initial::zero);
+  parameters.allocate(queue, 5);
+  Arena arena(queue);
+  Tape tape(arena, parameters);
+  Optimiser optimiser(queue, parameters, {});
+  const Buffer<float> x(queue, normals(29 * 61, 3)), x0(queue, normals(29 * 37, 4)),
+      ones(queue, std::vector<float>(29, 1)), variance(queue, std::vector<float>(37, 1)),
+      half(queue, std::vector<float>(29, .7f));
+  const Buffer<std::uint64_t> draw(queue, std::vector<std::uint64_t>{0});
+  for (std::size_t step = 1; step < 4; ++step) {
+    tape.begin_step();
+    const Var y = ops::linear(tape, tape.constant(x.matrix(29, 61)), w, b);
+    // Without the copy the weight is rounded on the way: the same product.
+    std::vector<float> own(29 * 37);
+    queue.run(Linear<float>{
+        x.matrix(29, 61), parameters.value(w), {}, {}, {}, matrix(own.data(), 29, 37), Activation::none, Math::bf16});
+    if (step == 1)
+      EXPECT_EQ(std::memcmp(own.data(), tape.value(y).data, own.size() * sizeof(float)), 0);
+    else
+      for (std::size_t i = 0; i < own.size(); ++i) ASSERT_NEAR(own[i], tape.value(y).data[i], .02f);  // the bias moved
+    ops::diffusion_loss(
+        tape, y,
+        {x0.matrix(29, 37), half.view(), half.view(), ones.view(), variance.view(), draw.view(), Target::x0, 1},
+        ones.view());
+    tape.backward();
+    optimiser.prepare(queue, step, 1e-3f);
+    optimiser.apply(queue);
+    const MatrixView<float> value = parameters.value(w);
+    const MatrixView<const bfloat16> rounded = parameters.rounded(w);
+    for (std::size_t i = 0; i < value.rows; ++i)
+      for (std::size_t j = 0; j < value.columns; ++j) ASSERT_EQ(rounded(i, j).bits, bfloat16(value(i, j)).bits);
+  }
+  EXPECT_EQ(parameters.averaged().rounded(w).data, nullptr);
 }
 
 }  // namespace

@@ -11,13 +11,14 @@ template <>
 void execute(const FilmLayerNorm<double>& op) {
   const double n = static_cast<double>(op.x.columns);
   for (std::size_t i = 0; i < op.x.rows; ++i) {
+    const std::size_t f = op.scale.rows == 1 ? 0 : i;
     double mean = 0, variance = 0;
     for (std::size_t j = 0; j < op.x.columns; ++j) mean += op.x(i, j) / n;
     for (std::size_t j = 0; j < op.x.columns; ++j) variance += (op.x(i, j) - mean) * (op.x(i, j) - mean) / n;
     op.mean[i] = mean;
     op.inverse_deviation[i] = 1 / std::sqrt(variance + op.epsilon);
     for (std::size_t j = 0; j < op.x.columns; ++j) {
-      const double z = (op.x(i, j) - mean) * op.inverse_deviation[i] * (1 + op.scale(i, j)) + op.shift(i, j);
+      const double z = (op.x(i, j) - mean) * op.inverse_deviation[i] * (1 + op.scale(f, j)) + op.shift(f, j);
       op.y(i, j) = op.activate ? z / (1 + std::exp(-z)) : z;
     }
   }
