@@ -83,8 +83,8 @@ struct Training {
     s.tape.begin_step();
     const MatrixView<float> x0 = s.x0.matrix(s.rows, s.width), xt = s.arena.matrix<float>(s.rows, s.width);
     s.queue.run(DiffusionNoise<float>{x0, s.alpha.view(), s.sigma.view(), s.draw.view(), xt, 1});
-    const Var F =
-        s.network.forward(s.tape, s.tape.constant(xt), {s.time.view(), s.sets(), s.sets()}, 0, s.draw.view(), 1);
+    const Var modulation = s.network.modulation(s.tape, {s.time.view(), s.sets(), s.sets()});
+    const Var F = s.network.forward(s.tape, s.tape.constant(xt), modulation, 0, s.draw.view(), 1);
     ops::diffusion_loss(
         s.tape, F,
         {x0, s.alpha.view(), s.sigma.view(), s.ones.view(), s.variance.view(), s.draw.view(), Target::epsilon, 1},
@@ -115,47 +115,72 @@ BENCHMARK(training_step)
     ->UseRealTime()
     ->MinTime(2);
 
-void sampling(benchmark::State& state) {
-  Setting s(Math::f32, 50, 400, 100);
-  // One condition, as a user samples: one row of time and perturbation for all cells.
-  Buffer<std::int32_t> offsets(s.queue, std::vector<std::int32_t>{0, 1}), member(s.queue, std::vector<std::int32_t>{7}),
-      row(s.queue, std::vector<std::int32_t>{0});
-  Buffer<float> weight(s.queue, std::vector<float>{1}), time(s.queue, 1);
-  const ops::Sets one{offsets.view(), member.view(), row.view(), weight.view()};
-  const auto plan = sampler_steps(ScheduleKind::cosine, SamplerKind::ddim, 50);
-  std::vector<float> table;
-  for (const auto& p : plan)
-    for (const double c : p.c) table.push_back(static_cast<float>(c));
-  const Buffer<float> coefficients(s.queue, table);
-  Buffer<float> x(s.queue, normals(400, 50, 2));
-  Buffer<std::int32_t> number(s.queue, 1);
-  for (auto _ : state)
+// Sampling 400 cells in 50 steps. One condition, as a user samples: the scales and shifts of every step are one
+// product.
+struct Sampling {
+  Setting s{Math::f32, 50, 400, 100};
+  std::vector<SamplerStep> plan = sampler_steps(ScheduleKind::cosine, SamplerKind::ddim, 50);
+  Buffer<float> coefficients, time, weight, modulation, x{s.queue, normals(400, 50, 2)};
+  Buffer<std::int32_t> number{s.queue, 1}, offsets, member, row;
+  Sampling() {
+    std::vector<float> table, times;
+    std::vector<std::int32_t> o{0}, r;
+    for (const auto& p : plan) {
+      for (const double c : p.c) table.push_back(static_cast<float>(c));
+      times.push_back(static_cast<float>(p.time));
+      o.push_back(static_cast<std::int32_t>(times.size())), r.push_back(o.back() - 1);
+    }
+    coefficients = Buffer<float>(s.queue, table), time = Buffer<float>(s.queue, times);
+    offsets = Buffer<std::int32_t>(s.queue, o), row = Buffer<std::int32_t>(s.queue, r);
+    member = Buffer<std::int32_t>(s.queue, std::vector<std::int32_t>(plan.size(), 7));
+    weight = Buffer<float>(s.queue, std::vector<float>(plan.size(), 1));
+    modulation = Buffer<float>(s.queue, plan.size() * 2 * 512 * 4);
+  }
+  void run() {
+    const ops::Sets sets{offsets.view(), member.view(), row.view(), weight.view()};
+    s.tape.begin_step();
+    const MatrixView<float> all = s.tape.value(s.network.modulation(s.tape, {time.view(), sets, sets}));
+    s.queue.copy(modulation.view().data, all.data, modulation.size() * sizeof(float));
     for (std::size_t k = 0; k < plan.size(); ++k) {
       number.set(s.queue, {static_cast<std::int32_t>(k)});
-      time.set(s.queue, {static_cast<float>(plan[k].time)});
       s.alpha.set(s.queue, std::vector<float>(400, static_cast<float>(plan[k].level.alpha)));
       s.sigma.set(s.queue, std::vector<float>(400, static_cast<float>(plan[k].level.sigma)));
       s.tape.begin_step();
       const MatrixView<float> xs = x.matrix(400, 50);
-      const Var F = s.network.forward(s.tape, s.tape.constant(xs), {time.view(), one, one}, 0, s.draw.view(), 1);
+      const Var step = s.tape.constant(modulation.matrix(plan.size(), all.columns).row_slice(k, 1));
+      const Var F = s.network.forward(s.tape, s.tape.constant(xs), step, 0, s.draw.view(), 1);
       const MatrixView<float> f = s.tape.value(F);
       s.queue.run(Denoise<float>{f, xs, s.alpha.view(), s.sigma.view(), s.variance.view(), f, Target::x0});
       s.queue.run(
           ReverseStep<float>{xs, f, {}, coefficients.matrix(plan.size(), 4), number.view(), s.draw.view(), xs, 1});
     }
+  }
+};
+
+void sampling(benchmark::State& state) {
+  Sampling sampling;
+  for (auto _ : state) sampling.run();
 }
 BENCHMARK(sampling)->Name("sampling_400x50")->Unit(benchmark::kMillisecond)->UseRealTime()->MinTime(2);
 
 }  // namespace
 
-// --profile MATH: time by operation of 20 training steps, instead of the benches.
+// --profile f32|bf16|sampling: time by operation of 20 training steps or one sampling, instead of the benches.
 int main(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == "--profile") {
-    Training training(std::string_view(argv[2]) == "bf16" ? Math::bf16 : Math::f32);
-    training.step();
+    const std::string_view what = argv[2];
     Profile profile;
-    training.s.queue.add_observer(&profile);
-    for (int i = 0; i < 20; ++i) training.step();
+    if (what == "sampling") {
+      Sampling sampling;
+      sampling.run();
+      sampling.s.queue.add_observer(&profile);
+      sampling.run();
+    } else {
+      Training training(what == "bf16" ? Math::bf16 : Math::f32);
+      training.step();
+      training.s.queue.add_observer(&profile);
+      for (int i = 0; i < 20; ++i) training.step();
+    }
     std::fputs(profile.table(0, 0).c_str(), stdout);
     return 0;
   }

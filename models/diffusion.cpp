@@ -57,6 +57,14 @@ struct HostSets {
   }
 };
 
+struct DeviceSets {
+  Buffer<std::int32_t> offsets, index, row;
+  Buffer<float> weight;
+  DeviceSets(Queue& queue, const HostSets& h)
+      : offsets(queue, h.offsets), index(queue, h.index), row(queue, h.row), weight(queue, h.weight) {}
+  ops::Sets view() const { return {offsets.view(), index.view(), row.view(), weight.view()}; }
+};
+
 }  // namespace
 
 void Diffusion::prepare(Queue& queue, const TrainingData& data, const TrainingOptions& options) {
@@ -142,8 +150,8 @@ void Diffusion::train(Queue& queue, const ProgressCallback& progress) {
         {batch.offsets.view(), batch.index.view(), batch.member_row.view(), batch.set_weight.view()},
         {batch.context_offsets.view(), batch.context_index.view(), batch.context_row.view(),
          batch.context_weight.view()}};
-    const Var F =
-        network_->forward(tape, tape.constant(xt), condition, options_.dropout, batch.draw.view(), options_.seed);
+    const Var F = network_->forward(tape, tape.constant(xt), network_->modulation(tape, condition), options_.dropout,
+                                    batch.draw.view(), options_.seed);
     loss = ops::diffusion_loss(tape, F,
                                {x0, batch.alpha.view(), batch.sigma.view(), batch.weight.view(), variance.view(),
                                 batch.draw.view(), target, options_.seed},
@@ -230,24 +238,33 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
 
   // Sets with and without perturbation and context, for guidance.
   const bool guided = options_.guidance_perturbation != 1 || options_.guidance_context != 1;
-  struct Sets {
-    Buffer<std::int32_t> offsets, index, row;
-    Buffer<float> weight;
-    ops::Sets view() const { return {offsets.view(), index.view(), row.view(), weight.view()}; }
+  // All cells share time, condition and context, and all times are known: the scales and shifts of every step are one
+  // product, before the first.
+  std::vector<float> times;
+  for (const SamplerStep& p : plan) times.push_back(static_cast<float>(p.time));
+  const Buffer<float> time(queue, times);
+  auto modulations = [&](bool perturbed, bool in_context) {
+    HostSets perturbations, contexts;
+    for (std::size_t s = 0; s < plan.size(); ++s) {
+      if (perturbed)
+        for (const auto& p : q.condition.parts)
+          if (const auto found = perturbation_number_.find(p.name); found != perturbation_number_.end())
+            perturbations.add(found->second, static_cast<float>(p.weight));
+      if (in_context) contexts.add(static_cast<std::int32_t>(q.context), 1);
+      perturbations.end_row(), contexts.end_row();
+    }
+    const DeviceSets on_device(queue, perturbations), contexts_on_device(queue, contexts);
+    tape.begin_step();
+    const MatrixView<float> m =
+        tape.value(network_->modulation(tape, {time.view(), on_device.view(), contexts_on_device.view()}));
+    Buffer<float> kept(queue, m.rows * m.columns);
+    queue.copy(kept.view().data, m.data, m.rows * m.columns * sizeof(float));
+    queue.synchronise();  // the sets go away
+    return kept;
   };
-  // All cells share time, condition and context: one row of each, whose scales and shifts serve every cell.
-  auto sets = [&](bool perturbed, bool context) {
-    HostSets h;
-    if (perturbed)
-      for (const auto& p : q.condition.parts)
-        if (const auto found = perturbation_number_.find(p.name); found != perturbation_number_.end())
-          h.add(found->second, static_cast<float>(p.weight));
-    if (context) h.add(static_cast<std::int32_t>(q.context), 1);
-    h.end_row();
-    return Sets{Buffer<std::int32_t>(queue, h.offsets), Buffer<std::int32_t>(queue, h.index),
-                Buffer<std::int32_t>(queue, h.row), Buffer<float>(queue, h.weight)};
-  };
-  const Sets with = sets(true, false), without = sets(false, false), in_context = sets(false, true);
+  const Buffer<float> full = modulations(true, true),
+                      context_alone = guided ? modulations(false, true) : Buffer<float>(),
+                      none_given = guided ? modulations(false, false) : Buffer<float>();
 
   std::vector<float> start(count * width), coefficients(plan.size() * 4);
   for (std::size_t i = 0; i < count; ++i) normal_row(seed, 0x57a47, i, start.data() + i * width, width);
@@ -258,30 +275,29 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
         std::sqrt(top.sigma * top.sigma + top.alpha * top.alpha * static_cast<double>(variance_[i % width])));
   for (std::size_t s = 0; s < plan.size(); ++s)
     for (std::size_t k = 0; k < 4; ++k) coefficients[s * 4 + k] = static_cast<float>(plan[s].c[k]);
-  Buffer<float> x(queue, start), base(queue, start), previous(queue, start), time(queue, 1), alpha(queue, count),
-      sigma(queue, count);
+  Buffer<float> x(queue, start), base(queue, start), previous(queue, start), alpha(queue, count), sigma(queue, count);
   const Buffer<float> variance(queue, variance_), table(queue, coefficients);
   Buffer<std::int32_t> step(queue, 1);
   const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{0x9000});
 
   for (std::size_t s = 0; s < plan.size(); ++s) {
     const SamplerStep& p = plan[s];
-    time.set(queue, {static_cast<float>(p.time)});
     alpha.set(queue, std::vector<float>(count, static_cast<float>(p.level.alpha)));
     sigma.set(queue, std::vector<float>(count, static_cast<float>(p.level.sigma)));
     step.set(queue, {static_cast<std::int32_t>(s)});
     tape.begin_step();
     const MatrixView<float> xs = x.matrix(count, width);
-    const auto estimate = [&](const Sets& perturbations, const Sets& contexts) {
-      const Var F = network_->forward(tape, tape.constant(xs), {time.view(), perturbations.view(), contexts.view()}, 0,
-                                      offset.view(), seed);
+    const auto estimate = [&](const Buffer<float>& modulation) {
+      const std::size_t columns = modulation.size() / plan.size();
+      const Var row = tape.constant(modulation.matrix(plan.size(), columns).row_slice(s, 1));
+      const Var F = network_->forward(tape, tape.constant(xs), row, 0, offset.view(), seed);
       const MatrixView<float> out = tape.value(F);
       queue.run(Denoise<float>{out, xs, alpha.view(), sigma.view(), variance.view(), out, target});
       return out;
     };
-    const MatrixView<float> x0 = estimate(with, in_context);
+    const MatrixView<float> x0 = estimate(full);
     if (guided) {
-      const MatrixView<float> context_only = estimate(without, in_context), none = estimate(without, without);
+      const MatrixView<float> context_only = estimate(context_alone), none = estimate(none_given);
       queue.run(Guidance<float>{none, context_only, x0, x0, static_cast<float>(options_.guidance_context),
                                 static_cast<float>(options_.guidance_perturbation)});
     }

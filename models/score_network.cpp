@@ -31,10 +31,8 @@ ScoreNetwork::ScoreNetwork(Parameters& p, const ScoreNetworkSizes& s, float embe
   out_b_ = p.add("out.bias", 1, s.width, Initial::zero, no_decay);
 }
 
-Var ScoreNetwork::forward(Tape& t, Var x, const Condition& c, float dropout, VectorView<const std::uint64_t> offset,
-                          std::uint64_t seed) const {
-  const std::size_t rows = c.time.size, H = sizes_.hidden;
-  require(rows == 1 || rows == t.value(x).rows, "score network: ", rows, " conditions for ", t.value(x).rows, " rows");
+Var ScoreNetwork::modulation(Tape& t, const Condition& c) const {
+  const std::size_t rows = c.time.size;
   // Fixed frequencies from 1 to 1000 radians per unit of diffusion time, held as a frozen parameter's value.
   const MatrixView<float> f = t.parameters().value(frequency_);
   Var e = ops::time_embedding(t, c.time, VectorView<const float>{f.data, f.columns});
@@ -42,10 +40,16 @@ Var ScoreNetwork::forward(Tape& t, Var x, const Condition& c, float dropout, Vec
   e = ops::linear(t, e, time_w2_, time_b2_);
   e = ops::add(t, e, ops::set_embedding(t, perturbation_, c.perturbations, rows));
   if (sizes_.contexts > 1) e = ops::add(t, e, ops::set_embedding(t, context_, c.contexts, rows));
-  const Var film = ops::linear(t, ops::silu(t, e), film_w_, film_b_);
+  return ops::linear(t, ops::silu(t, e), film_w_, film_b_);
+}
+
+Var ScoreNetwork::forward(Tape& t, Var x, Var modulation, float dropout, VectorView<const std::uint64_t> offset,
+                          std::uint64_t seed) const {
+  const std::size_t H = sizes_.hidden;
   Var h = ops::linear(t, x, in_w_, in_b_);
   for (std::size_t b = 0; b < blocks_.size(); ++b) {
-    const Var n = ops::film_layer_norm(t, h, t.slice(film, 2 * b * H, H), t.slice(film, (2 * b + 1) * H, H), false);
+    const Var n =
+        ops::film_layer_norm(t, h, t.slice(modulation, 2 * b * H, H), t.slice(modulation, (2 * b + 1) * H, H), false);
     Var g = ops::linear(t, n, blocks_[b].w1, blocks_[b].b1, Activation::silu);
     g = ops::dropout(t, g, dropout, offset, seed, 100 + b);
     h = ops::linear_residual(t, g, blocks_[b].w2, blocks_[b].b2, h);

@@ -19,13 +19,15 @@ class ScoreNetwork {
  public:
   ScoreNetwork(Parameters& parameters, const ScoreNetworkSizes& sizes, float embedding_penalty);
 
-  /// One for every row of x, or one for all: then scales and shifts are computed once (forward only).
   struct Condition {
-    VectorView<const float> time;  // [rows] or [1], in [0, 1]
+    VectorView<const float> time;  // [rows], in [0, 1]
     ops::Sets perturbations;       // of the rows
     ops::Sets contexts;            // one member a row, or none where the context is dropped
   };
-  Var forward(Tape& tape, Var x, const Condition& condition, float dropout, VectorView<const std::uint64_t> offset,
+  /// Scales and shifts of all blocks, [rows, 2 blocks hidden].
+  Var modulation(Tape& tape, const Condition& condition) const;
+  /// `modulation` has a row for every row of x, or one for all (forward only).
+  Var forward(Tape& tape, Var x, Var modulation, float dropout, VectorView<const std::uint64_t> offset,
               std::uint64_t seed) const;
 
  private:

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 #include "kernels/core/executors.h"
 #include "kernels/core/formulas.h"
@@ -21,6 +24,28 @@ void for_rows(Cpu& cpu, std::size_t rows, std::size_t columns, Body&& body) {
   cpu.pool.for_ranges(rows, rows_per_task(columns), [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) body(i);
   });
+}
+
+/// Outputs of operations that move more than this many bytes go past the caches: no line is read before it is written.
+inline constexpr double streaming_bytes = 24e6;
+
+/// Writes a finished row past the caches (non-temporal stores where `to` is aligned). Call end_streaming() in the same
+/// task after the last row.
+inline void stream_row(const float* from, float* to, std::size_t n) {
+  std::size_t j = 0;
+#if defined(__AVX512F__)
+  if (reinterpret_cast<std::uintptr_t>(to) % 64 == 0)
+    for (; j + 16 <= n; j += 16) _mm512_stream_ps(to + j, _mm512_loadu_ps(from + j));
+#elif defined(__AVX__)
+  if (reinterpret_cast<std::uintptr_t>(to) % 32 == 0)
+    for (; j + 8 <= n; j += 8) _mm256_stream_ps(to + j, _mm256_loadu_ps(from + j));
+#endif
+  std::memcpy(to + j, from + j, (n - j) * sizeof(float));
+}
+inline void end_streaming() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
 }
 
 }  // namespace perturbine

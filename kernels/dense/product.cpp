@@ -6,12 +6,19 @@
 namespace perturbine {
 namespace {
 
-// Tiles of the result; a function of its shape alone, so that every thread count gives the same bits. Rows are shared
-// evenly by an even number of tiles of at most 128.
-constexpr std::size_t most_rows = 128, tile_columns = 512;
-std::size_t tile_rows_for(std::size_t rows) {
-  const std::size_t tiles = rows <= 32 ? 1 : (rows + 2 * most_rows - 1) / (2 * most_rows) * 2;
-  return ((rows + tiles - 1) / tiles + 3) / 4 * 4;
+// Tiles of the result; a function of its shape and layout alone, so that every thread count gives the same bits.
+// x weight^T likes few columns (each tile packs its own rows of the weight), the other layouts few rows. Rows are
+// shared evenly by an even number of tiles.
+struct TileShape {
+  std::size_t rows, columns;
+};
+TileShape tile_shape(std::size_t rows, std::size_t columns, bool transpose_a, bool transpose_b) {
+  const bool tall = transpose_b && !transpose_a && columns > 128;
+  const std::size_t most_rows = tall ? 512 : 128;
+  const std::size_t tiles = tall && rows <= most_rows ? 1
+                            : rows <= 32              ? 1
+                                                      : (rows + 2 * most_rows - 1) / (2 * most_rows) * 2;
+  return {std::max<std::size_t>(1, ((rows + tiles - 1) / tiles + 3) / 4 * 4), tall ? 128u : 512u};
 }
 
 void round_to_bfloat16(Cpu& cpu, MatrixView<const float> from, bfloat16* to) {
@@ -29,7 +36,7 @@ template <class Finish>
 void multiply_tiles(Cpu& cpu, MatrixView<const float> a, MatrixView<const float> b, MatrixView<float> c,
                     bool transpose_a, bool transpose_b, bool accumulate, Math math,
                     MatrixView<const bfloat16> rounded_b, Finish&& finish) {
-  const std::size_t tile_rows = std::max<std::size_t>(1, tile_rows_for(c.rows));
+  const auto [tile_rows, tile_columns] = tile_shape(c.rows, c.columns, transpose_a, transpose_b);
   const std::size_t inner = transpose_a ? a.rows : a.columns;
   const std::size_t down = (c.rows + tile_rows - 1) / tile_rows, across = (c.columns + tile_columns - 1) / tile_columns;
   if (inner == 0) {
@@ -48,7 +55,7 @@ void multiply_tiles(Cpu& cpu, MatrixView<const float> a, MatrixView<const float>
       b16 = memory + a.rows * a.columns, pitch_b16 = b.columns;
     }
   }
-  cpu.pool.run(down * across, [&](std::size_t t) {
+  cpu.pool.run(down * across, [&, tile_rows = tile_rows, tile_columns = tile_columns](std::size_t t) {
     const std::size_t i = t / across * tile_rows, j = t % across * tile_columns;
     const std::size_t rows = std::min(tile_rows, c.rows - i), columns = std::min(tile_columns, c.columns - j);
     blas::Tile tile{rows, columns, inner, transpose_a, transpose_b, accumulate, a.pitch, b.pitch, c.pitch};

@@ -1,14 +1,23 @@
 #include "kernels/normalisation/film_layer_norm.h"
 
+#include <vector>
+
 #include "kernels/core/cpu.h"
 
 namespace perturbine {
 namespace {
 
+// Rows of output that are written past the caches are made here first.
+template <class T>
+T* scratch_rows(std::size_t count) {
+  thread_local std::vector<T> rows;
+  if (rows.size() < count) rows.resize(count);
+  return rows.data();
+}
+
 template <bool Activate, class T>
-void forward_row(const FilmLayerNorm<T>& op, std::size_t i) {
+void forward_row(const FilmLayerNorm<T>& op, std::size_t i, T* y) {
   const T *x = op.x.row(i), *scale = op.scale.row(op.film_row(i)), *shift = op.shift.row(op.film_row(i));
-  T* y = op.y.row(i);
   const std::size_t n = op.x.columns;
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -32,9 +41,8 @@ void forward_row(const FilmLayerNorm<T>& op, std::size_t i) {
 }
 
 template <bool Activate, class T>
-void backward_row(const FilmLayerNormBackward<T>& op, std::size_t i) {
+void backward_row(const FilmLayerNormBackward<T>& op, std::size_t i, T* dx, T* dscale, T* dshift) {
   const T *x = op.x.row(i), *scale = op.scale.row(i), *shift = op.shift.row(i), *dy = op.dy.row(i);
-  T *dx = op.dx.row(i), *dscale = op.dscale.row(i), *dshift = op.dshift.row(i);
   const std::size_t n = op.x.columns;
   const float mean = op.mean[i], inverse = op.inverse_deviation[i];
   float sum = 0, sum_normalised = 0;
@@ -74,13 +82,43 @@ void backward_row(const FilmLayerNormBackward<T>& op, std::size_t i) {
 
 template <class T>
 void run(Cpu& cpu, const FilmLayerNorm<T>& op) {
-  for_rows(cpu, op.x.rows, op.x.columns,
-           [&](std::size_t i) { op.activate ? forward_row<true>(op, i) : forward_row<false>(op, i); });
+  auto row = [&](std::size_t i, T* y) { op.activate ? forward_row<true>(op, i, y) : forward_row<false>(op, i, y); };
+  if constexpr (std::is_same_v<T, float>)
+    if (op.cost().bytes > streaming_bytes) {
+      cpu.pool.for_ranges(op.x.rows, rows_per_task(op.x.columns), [&](std::size_t begin, std::size_t end) {
+        float* y = scratch_rows<float>(op.x.columns);
+        for (std::size_t i = begin; i < end; ++i) {
+          row(i, y);
+          stream_row(y, op.y.row(i), op.x.columns);
+        }
+        end_streaming();
+      });
+      return;
+    }
+  for_rows(cpu, op.x.rows, op.x.columns, [&](std::size_t i) { row(i, op.y.row(i)); });
 }
+
 template <class T>
 void run(Cpu& cpu, const FilmLayerNormBackward<T>& op) {
-  for_rows(cpu, op.x.rows, op.x.columns,
-           [&](std::size_t i) { op.activate ? backward_row<true>(op, i) : backward_row<false>(op, i); });
+  auto row = [&](std::size_t i, T* dx, T* dscale, T* dshift) {
+    op.activate ? backward_row<true>(op, i, dx, dscale, dshift) : backward_row<false>(op, i, dx, dscale, dshift);
+  };
+  const std::size_t n = op.x.columns;
+  if constexpr (std::is_same_v<T, float>)
+    if (op.cost().bytes > streaming_bytes && !op.accumulate) {
+      cpu.pool.for_ranges(op.x.rows, rows_per_task(n), [&](std::size_t begin, std::size_t end) {
+        float* rows = scratch_rows<float>(3 * n);
+        for (std::size_t i = begin; i < end; ++i) {
+          row(i, rows, rows + n, rows + 2 * n);
+          stream_row(rows, op.dx.row(i), n);
+          stream_row(rows + n, op.dscale.row(i), n);
+          stream_row(rows + 2 * n, op.dshift.row(i), n);
+        }
+        end_streaming();
+      });
+      return;
+    }
+  for_rows(cpu, op.x.rows, n, [&](std::size_t i) { row(i, op.dx.row(i), op.dscale.row(i), op.dshift.row(i)); });
 }
 
 }  // namespace
