@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -63,8 +64,28 @@ void add_training_options(CLI::App& app, TrainingOptions& o) {
                  "classifier-free guidance of the perturbation; 1: none")
       ->capture_default_str();
   app.add_option("--guidance-context", o.guidance_context, "the same of the context")->capture_default_str();
-  app.add_option("--technical-shrinkage", o.technical_shrinkage, "share of counting noise taken out of the latent")
+  app.add_option("--space", o.space, "latent (principal components) or genes")->capture_default_str();
+  app.add_option("--network", o.network, "residual or u-shaped; the latter suits --space genes")->capture_default_str();
+  app.add_option("--control-summary", o.control_summary,
+                 "what the network sees of control cells where there are several contexts: attention, mean or none")
       ->capture_default_str();
+  app.add_option_function<std::string>(
+         "--technical-shrinkage",
+         [&o](const std::string& given) {
+           o.technical_shrinkage.reset();
+           if (given == "auto") return;
+           std::size_t read = 0;
+           double value = -1;
+           try {
+             value = std::stod(given, &read);
+           } catch (const std::logic_error&) {
+           }
+           require_input(read == given.size(), "--technical-shrinkage is '", given, "' but must be auto or a number");
+           o.technical_shrinkage = value;
+         },
+         "share of counting noise taken out of the latent, 0 to 1; auto: chosen on held-out cells of training "
+         "conditions")
+      ->default_str("auto");
 }
 
 void check_training_options(const TrainingOptions& o) {
@@ -86,7 +107,15 @@ void check_training_options(const TrainingOptions& o) {
       between("--drop-context", static_cast<double>(o.drop_context), 0, 1, false);
   between("--guidance-perturbation", o.guidance_perturbation, -100, 100, false),
       between("--guidance-context", o.guidance_context, -100, 100, false);
-  between("--technical-shrinkage", o.technical_shrinkage, 0, 1, false);
+  between("--technical-shrinkage", o.technical_shrinkage.value_or(0), 0, 1, false);
+  auto one_of = [](const char* name, const std::string& v, std::initializer_list<const char*> known) {
+    std::string list;
+    for (const char* k : known) list += (list.empty() ? "" : ", ") + std::string(k);
+    require_input(std::find(known.begin(), known.end(), v) != known.end(), name, " is '", v, "' but must be one of ",
+                  list);
+  };
+  one_of("--space", o.space, {"latent", "genes"}), one_of("--network", o.network, {"residual", "u-shaped"});
+  one_of("--control-summary", o.control_summary, {"attention", "mean", "none"});
   sampler_named(o.sampler), schedule_named(o.schedule);
   require_input(o.target == "x0" || o.target == "v" || o.target == "epsilon" || o.target == "score", "--target is '",
                 o.target, "' but must be x0, v, epsilon or score");

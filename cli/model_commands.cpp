@@ -61,6 +61,7 @@ void train(TrainOptions& o, const Common& common) {
   }
   Diffusion& model = *run.model;
   for (const std::string& line : model.report()) say(common, line);
+  if (!fold.validation.empty()) model.set_validation(training_data(data, fold, Role::validation));
   const nlohmann::ordered_json manifest{
       {"version", "0.1.0"},           {"data_sha256", data.sha256}, {"split_sha256", split_hash}, {"seed", common.seed},
       {"device", work.device_name()}, {"threads", queue.threads()}, {"math", common.math}};
@@ -73,9 +74,13 @@ void train(TrainOptions& o, const Common& common) {
     save_run(queue, checkpoint, model, o.training, data.gene_names, data.sha256, split_hash, step);
   };
   model.resume(queue, [&](const TrainingProgress& p) {
-    log << nlohmann::ordered_json{{"step", p.step},          {"seconds", p.seconds},
-                                  {"loss", p.loss},          {"validation", nullptr},
-                                  {"learning_rate", p.rate}, {"cells_per_second", p.cells_per_second}}
+    log << nlohmann::ordered_json{{"step", p.step},
+                                  {"seconds", p.seconds},
+                                  {"loss", p.loss},
+                                  {"validation",
+                                   p.validation ? nlohmann::ordered_json(*p.validation) : nlohmann::ordered_json()},
+                                  {"learning_rate", p.rate},
+                                  {"cells_per_second", p.cells_per_second}}
                .dump()
         << "\n"
         << std::flush;

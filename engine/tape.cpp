@@ -19,6 +19,12 @@ Var Tape::constant(MatrixView<const float> value) {
   return {nodes_.size() - 1};
 }
 
+Var Tape::input(MatrixView<const float> value) {
+  const Var v = make(value.rows, value.columns);
+  queue().run(Combine<float>{value, {}, nodes_[v.index].value, 1, 0});
+  return v;
+}
+
 Var Tape::make(std::size_t rows, std::size_t columns) {
   Node node;
   node.value = arena_.matrix<float>(rows, columns);
@@ -84,9 +90,19 @@ void Tape::pass_gradient(Var from, Var v) {
 }
 
 Tape::Target Tape::gradient_target(Parameter p) {
+  if (parameters_frozen_) {
+    const MatrixView<float> like = parameters_.value(p);
+    return {arena_.matrix<float>(like.rows, like.columns), false};
+  }
   const bool before = parameters_.written(p);
   parameters_.mark_written(p);
   return {parameters_.gradient(p), before};
+}
+
+void Tape::seed_gradient(Var v, MatrixView<const float> cotangent) {
+  const Target to = gradient_target(v);
+  require(!to.accumulate, "tape: a matrix is seeded twice");
+  queue().run(Combine<float>{cotangent, {}, to.view, 1, 0});
 }
 
 void Tape::backward() {

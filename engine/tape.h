@@ -27,8 +27,14 @@ class Tape {
   /// Forgets every Var and record; the arena is reset and every parameter counts as not written.
   void begin_step();
 
+  /// Parameters need no gradient from here on: only inputs do. Several threads may then share the parameters.
+  void freeze_parameters() { parameters_frozen_ = true; }
+  bool parameters_frozen() const { return parameters_frozen_; }
+
   /// A matrix that needs no gradient.
   Var constant(MatrixView<const float> value);
+  /// A copy of a matrix, whose gradient is wanted.
+  Var input(MatrixView<const float> value);
   /// A new Var over freshly allocated memory.
   Var make(std::size_t rows, std::size_t columns);
   /// Columns first ... first + count - 1 of `whole`. Its gradient is the same slice of the whole's gradient; every
@@ -49,7 +55,7 @@ class Tape {
   /// Hands the memory of `from`'s gradient, no longer needed, to v: if nothing has arrived at v yet it becomes v's
   /// gradient without a copy, else it is added.
   void pass_gradient(Var from, Var v);
-  /// Where to write the gradient of a parameter; marks it written.
+  /// Where to write the gradient of a parameter; marks it written. Scratch memory where parameters are frozen.
   Target gradient_target(Parameter p);
 
   /// A record: `backward(tape)` is called once.
@@ -58,6 +64,8 @@ class Tape {
     records_.push_back(std::make_unique<Held<Record>>(std::move(record)));
   }
 
+  /// Starts a backward pass from v: `cotangent` [rows, columns] is the gradient that arrives there.
+  void seed_gradient(Var v, MatrixView<const float> cotangent);
   /// Gradients of the sum of all numbers that records without an outgoing gradient (losses) computed.
   void backward();
 
@@ -81,6 +89,7 @@ class Tape {
 
   Arena& arena_;
   Parameters& parameters_;
+  bool parameters_frozen_ = false;
   std::vector<Node> nodes_;
   std::vector<std::unique_ptr<AnyRecord>> records_;
 };

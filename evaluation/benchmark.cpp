@@ -14,9 +14,9 @@
 
 namespace perturbine {
 
-TrainingData training_data(const Dataset& data, const Fold& fold) {
+TrainingData training_data(const Dataset& data, const Fold& fold, Role role) {
   TrainingData t;
-  const auto cells = fold.cells_with(Role::train);
+  const auto cells = fold.cells_with(role);
   t.genes = data.genes();
   t.contexts = data.contexts;
   // Conditions without training cells are not known to the model.

@@ -56,7 +56,7 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
 void summarise(BenchmarkResults& results);
 
 /// The cells of a role as models see them.
-TrainingData training_data(const Dataset& data, const Fold& fold);
+TrainingData training_data(const Dataset& data, const Fold& fold, Role role = Role::train);
 EvaluationSpace evaluation_space(const Dataset& data);
 /// A held-out condition with everything its metrics need.
 HeldOut held_out(const Dataset& data, const Fold& fold, const Fold::Entry& entry);

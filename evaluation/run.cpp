@@ -9,26 +9,31 @@
 namespace perturbine {
 
 std::string options_text(const TrainingOptions& o) {
-  const nlohmann::ordered_json j{{"steps", o.steps},
-                                 {"batch-size", o.batch_size},
-                                 {"hidden", o.hidden},
-                                 {"blocks", o.blocks},
-                                 {"latent", o.latent},
-                                 {"rate", o.rate},
-                                 {"decay", o.decay},
-                                 {"penalty", o.penalty},
-                                 {"dropout", o.dropout},
-                                 {"average-decay", o.average_decay},
-                                 {"drop-perturbation", o.drop_perturbation},
-                                 {"drop-context", o.drop_context},
-                                 {"target", o.target},
-                                 {"schedule", o.schedule},
-                                 {"sampler", o.sampler},
-                                 {"sampler-steps", o.sampler_steps},
-                                 {"guidance-perturbation", o.guidance_perturbation},
-                                 {"guidance-context", o.guidance_context},
-                                 {"technical-shrinkage", o.technical_shrinkage},
-                                 {"seed", o.seed}};
+  const nlohmann::ordered_json j{
+      {"steps", o.steps},
+      {"batch-size", o.batch_size},
+      {"hidden", o.hidden},
+      {"blocks", o.blocks},
+      {"latent", o.latent},
+      {"rate", o.rate},
+      {"decay", o.decay},
+      {"penalty", o.penalty},
+      {"dropout", o.dropout},
+      {"average-decay", o.average_decay},
+      {"drop-perturbation", o.drop_perturbation},
+      {"drop-context", o.drop_context},
+      {"target", o.target},
+      {"schedule", o.schedule},
+      {"sampler", o.sampler},
+      {"sampler-steps", o.sampler_steps},
+      {"guidance-perturbation", o.guidance_perturbation},
+      {"guidance-context", o.guidance_context},
+      {"space", o.space},
+      {"network", o.network},
+      {"control-summary", o.control_summary},
+      {"technical-shrinkage",
+       o.technical_shrinkage ? nlohmann::ordered_json(*o.technical_shrinkage) : nlohmann::ordered_json("auto")},
+      {"seed", o.seed}};
   std::string s;
   for (const auto& [key, value] : j.items()) s += key + " = " + value.dump() + "\n";
   return s;
@@ -49,8 +54,9 @@ TrainingOptions options_from_text(const std::string& text_form) {
   o.schedule = j.at("schedule");
   o.sampler = j.at("sampler"), o.sampler_steps = j.at("sampler-steps"),
   o.guidance_perturbation = j.at("guidance-perturbation");
-  o.guidance_context = j.at("guidance-context"), o.technical_shrinkage = j.at("technical-shrinkage"),
-  o.seed = j.at("seed");
+  o.guidance_context = j.at("guidance-context"), o.seed = j.at("seed");
+  o.space = j.at("space"), o.network = j.at("network"), o.control_summary = j.at("control-summary");
+  if (j.at("technical-shrinkage").is_number()) o.technical_shrinkage = j.at("technical-shrinkage");
   return o;
 }
 

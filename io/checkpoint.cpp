@@ -8,7 +8,7 @@
 namespace perturbine {
 namespace {
 constexpr std::size_t block_bytes = 512;
-constexpr std::uint32_t format_version = 1;
+constexpr std::uint32_t format_version = 2;
 constexpr char magic[9] = "PERTURB1";
 }  // namespace
 
@@ -54,7 +54,9 @@ CheckpointContents read_checkpoint(const std::string& path) {
   std::memcpy(&version, all.data() + 8, 4);
   std::memcpy(&length, all.data() + 16, 8);
   require_input(version <= format_version, path, ": was written by a newer version of this program (format ", version,
-                ", this one reads up to ", format_version, ")");
+                ", this one reads ", format_version, ")");
+  require_input(version == format_version, path, ": was written by an older version of this program (format ", version,
+                ", this one reads ", format_version, "); train again");
   require_input(all.size() - block_bytes == length, path, ": is cut short: ", all.size() - block_bytes, " of ", length,
                 " bytes are there");
   require_input(sha256(all.data() + block_bytes, length) == all.substr(32, 64), path,

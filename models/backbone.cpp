@@ -4,16 +4,27 @@
 #include <cmath>
 
 #include "kernels/core/philox.h"
+#include "models/calibration.h"
 
 namespace perturbine {
 
-void Backbone::fit(Queue&, const TrainingData& data, const TrainingOptions& options, const ProgressCallback&) {
+void Backbone::fit(Queue& queue, const TrainingData& data, const TrainingOptions& options, const ProgressCallback&) {
   data_ = data;
   options_ = options;
   effects_.emplace(data);
   shrunk_.emplace(effects_->shrunk());
   choice_.emplace(*effects_);
-  space_ = fit_latent_space(data, options.latent, residuals_);
+  require_input(options.space == "latent" || options.space == "genes", "space '", options.space,
+                "' is not known; choose latent or genes");
+  space_ = fit_latent_space(data, options.space == "genes" ? 0 : options.latent, residuals_);
+  shrinkage_report_.clear();
+  if (options.technical_shrinkage) {
+    shrinkage_ = *options.technical_shrinkage;
+  } else {
+    const ShrinkageChoice choice = choose_technical_shrinkage(queue, data, space_, 1);
+    shrinkage_ = choice.chosen;
+    shrinkage_report_ = choice.report();
+  }
 }
 
 std::vector<double> Backbone::predict_mean(const Query& q) const {
@@ -36,11 +47,11 @@ std::vector<double> Backbone::predict_mean(const Query& q) const {
 GeneratedCells Backbone::decode(Queue& queue, const Query& q, const std::vector<float>& latent, std::size_t count,
                                 std::uint64_t seed) const {
   return decode_counts(queue, space_, latent, predict_mean(q), draw_library_sizes(data_, q.context, count, seed),
-                       options_.technical_shrinkage, seed);
+                       shrinkage_, seed);
 }
 
 GeneratedCells Backbone::sample(Queue& queue, const Query& q, std::size_t count, std::uint64_t seed) const {
-  const std::size_t K = space_.residual_variance.size();
+  const std::size_t K = space_.width();
   std::vector<float> latent(count * K);
   for (std::size_t i = 0; i < count; ++i) {
     normal_row(seed, 0xba, i, latent.data() + i * K, K);
@@ -49,6 +60,10 @@ GeneratedCells Backbone::sample(Queue& queue, const Query& q, std::size_t count,
   return decode(queue, q, latent, count, seed);
 }
 
-std::vector<std::string> Backbone::report() const { return choice_->report(); }
+std::vector<std::string> Backbone::report() const {
+  auto lines = choice_->report();
+  if (!shrinkage_report_.empty()) lines.push_back(shrinkage_report_);
+  return lines;
+}
 
 }  // namespace perturbine

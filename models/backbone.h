@@ -32,6 +32,8 @@ class Backbone : public Model {
   std::vector<float> residuals_;  // [cells, latent]
   std::optional<EffectTable> effects_, shrunk_;
   std::optional<RuleChoice> choice_;
+  double shrinkage_ = 1;          // of the technical share of the latent
+  std::string shrinkage_report_;  // how it was chosen; empty if it was given
 };
 
 }  // namespace perturbine

@@ -9,11 +9,20 @@
 
 namespace perturbine {
 
+std::vector<float> LatentSpace::coordinates(const std::vector<float>& deviations, std::size_t rows) const {
+  if (is_genes()) return deviations;
+  const std::size_t G = components.components.columns;
+  std::vector<float> about(deviations);
+  for (std::size_t i = 0; i < rows; ++i)  // project() takes the mean away again
+    for (std::size_t g = 0; g < G; ++g) about[i * G + g] += static_cast<float>(components.mean[g]);
+  return project(components, about.data(), rows);
+}
+
 LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::vector<float>& residuals) {
   const std::size_t G = data.genes, n = data.cells();
   LatentSpace s;
-  s.components = principal_components(data.expression.data(), n, G, latent);
-  const std::size_t K = s.components.components.rows;
+  if (latent != 0) s.components = principal_components(data.expression.data(), n, G, latent);
+  const std::size_t K = s.is_genes() ? G : s.components.components.rows;
   // Residuals about the mean of the cell's own condition and context.
   std::map<std::pair<std::int32_t, std::int32_t>, std::pair<double, std::vector<double>>> means;
   for (std::size_t i = 0; i < n; ++i) {
@@ -26,11 +35,9 @@ LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::
   double degrees = static_cast<double>(n) - static_cast<double>(means.size());
   for (std::size_t i = 0; i < n; ++i) {
     const auto& [count, sum] = means[{data.condition[i], data.context[i]}];
-    for (std::size_t g = 0; g < G; ++g)
-      centred[i * G + g] +=
-          static_cast<float>(s.components.mean[g] - sum[g] / count);  // project() takes the mean away again
+    for (std::size_t g = 0; g < G; ++g) centred[i * G + g] -= static_cast<float>(sum[g] / count);
   }
-  residuals = project(s.components, centred.data(), n);
+  residuals = s.coordinates(centred, n);
   s.residual_variance.assign(K, 0);
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t k = 0; k < K; ++k)
@@ -64,8 +71,9 @@ LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::
     }
   }
   for (std::size_t k = 0; k < K; ++k) {
-    double technical = 0;
-    for (std::size_t g = 0; g < G; ++g) technical += noise[g] * std::pow(s.components.components(k, g), 2);
+    double technical = s.is_genes() ? noise[k] : 0;
+    for (std::size_t g = 0; g < G && !s.is_genes(); ++g)
+      technical += noise[g] * std::pow(s.components.components(k, g), 2);
     s.technical_share.push_back(std::min(.95, technical / s.residual_variance[k]));
   }
   return s;
@@ -106,7 +114,7 @@ double expected_log1p(double rate, double scale, const std::vector<double>& log_
 GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::vector<float>& latent,
                              const std::vector<double>& mean, const std::vector<double>& library_size, double shrinkage,
                              std::uint64_t seed) {
-  const std::size_t n = library_size.size(), G = mean.size(), K = space.components.components.rows;
+  const std::size_t n = library_size.size(), G = mean.size(), K = space.width();
   // Rates before calibration: expm1 of the mean plus the latent's deviation, its technical part taken out.
   std::vector<double> keep(K);
   for (std::size_t k = 0; k < K; ++k)
@@ -121,6 +129,10 @@ GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::
       row = mean;
       for (std::size_t k = 0; k < K; ++k) {
         const double z = keep[k] * (static_cast<double>(latent[i * K + k]) - centre[k]);
+        if (space.is_genes()) {
+          row[k] += z;
+          continue;
+        }
         const double* component = space.components.components.row(k);
         for (std::size_t g = 0; g < G; ++g) row[g] += z * component[g];
       }

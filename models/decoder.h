@@ -7,18 +7,25 @@
 
 namespace perturbine {
 
-/// Latent space of training cells, with the share of each component's variance that counting noise makes up.
+/// The space models work in: principal components of training cells, or the genes themselves (no components). With the
+/// share of each coordinate's variance that counting noise makes up.
 struct LatentSpace {
   PrincipalComponents components;
-  std::vector<double> residual_variance;  // [latent], of training cells about their condition means
-  std::vector<double> technical_share;    // [latent], in [0, 1]
+  std::vector<double> residual_variance;  // [width], of training cells about their condition means
+  std::vector<double> technical_share;    // [width], in [0, 1]
+
+  bool is_genes() const { return components.components.rows == 0; }
+  std::size_t width() const { return residual_variance.size(); }
+  /// Coordinates of deviations from a mean: [rows, genes] to [rows, width].
+  std::vector<float> coordinates(const std::vector<float>& deviations, std::size_t rows) const;
 };
 
 /// Fits the space to training cells and estimates the technical share: the variance of log1p expression that
-/// Poisson counting alone gives, projected on each component.
+/// Poisson counting alone gives, projected on each component. `latent` 0: the genes. `residuals` receives the cells'
+/// coordinates about the mean of their condition and context, [cells, width].
 LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::vector<float>& residuals);
 
-/// `latent` [count, components] are residuals about the mean; `mean` [genes] is what the cells' average must be.
+/// `latent` [count, width] are residuals about the mean; `mean` [genes] is what the cells' average must be.
 GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::vector<float>& latent,
                              const std::vector<double>& mean, const std::vector<double>& library_size, double shrinkage,
                              std::uint64_t seed);

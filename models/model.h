@@ -2,10 +2,12 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "io/batch.h"
+#include "kernels/core/error.h"
 #include "kernels/core/queue.h"
 #include "models/schedule.h"
 
@@ -24,17 +26,27 @@ struct TrainingOptions {
   float rate = 1e-3f, decay = 1e-2f, penalty = 1e-2f, dropout = 0, average_decay = .995f;
   float drop_perturbation = .1f, drop_context = .1f;
   std::string target = "x0", schedule = "cosine", sampler = "ddim";
+  std::string space = "latent", network = "residual";  // or genes, u-shaped
+  std::string control_summary = "attention";           // of control cells, where there are several contexts; mean, none
   std::size_t sampler_steps = 50;
   double guidance_perturbation = 1, guidance_context = 1;
-  double technical_shrinkage = 1;  // share of the count noise taken out of the latent before counts are drawn
+  /// Share of the count noise taken out of the latent before counts are drawn; empty: chosen on held-out cells.
+  std::optional<double> technical_shrinkage;
   std::uint64_t seed = 1;
 };
 
 struct TrainingProgress {
   std::size_t step = 0, steps = 0;
   double loss = 0, rate = 0, seconds = 0, cells_per_second = 0;
+  std::optional<double> validation;  // the loss on validation conditions, with the weight average
 };
 using ProgressCallback = std::function<bool(const TrainingProgress&)>;  // false: stop here
+
+struct LikelihoodOptions {
+  std::size_t steps = 60;  // of the solver
+  std::size_t probes = 0;  // random probes of the trace (Hutchinson); 0: exact
+  std::uint64_t seed = 1;
+};
 
 class Model {
  public:
@@ -48,6 +60,12 @@ class Model {
   virtual bool samples() const { return true; }
   /// `count` cells; the same seed gives the same cells.
   virtual GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const = 0;
+  /// Natural logarithm of the density of cells [rows, genes] (log1p expression) under a condition; in which space the
+  /// density is, models say. Throws Error where a model has none.
+  virtual std::vector<double> log_likelihood(Queue&, const Query&, const std::vector<float>&,
+                                             const LikelihoodOptions&) const {
+    throw Error(text("model ", name(), ": has no likelihood"));
+  }
   /// Lines for the log: what was chosen and why.
   virtual std::vector<std::string> report() const { return {}; }
 };

@@ -6,8 +6,6 @@
 
 namespace perturbine {
 
-constexpr double last_time = .999, first_time = 1e-3;
-
 NoiseLevel noise_level(ScheduleKind kind, double t) {
   double alpha;
   if (kind == ScheduleKind::cosine) {
@@ -18,6 +16,16 @@ NoiseLevel noise_level(ScheduleKind kind, double t) {
   }
   alpha = std::min(1.0, alpha);
   return {alpha, std::sqrt(std::max(0.0, 1 - alpha * alpha))};
+}
+
+double time_of_alpha(ScheduleKind kind, double alpha) {
+  if (kind == ScheduleKind::cosine) {
+    constexpr double s = .008;
+    return (1 + s) * 2 / M_PI * std::acos(std::min(1.0, alpha * std::cos(M_PI / 2 * s / (1 + s)))) - s;
+  }
+  // .05 t + (20 - .1) / 4 t^2 = -log(alpha)
+  const double a = (20 - .1) / 4, b = .05, c = std::log(alpha);
+  return (-b + std::sqrt(std::max(0.0, b * b - 4 * a * c))) / (2 * a);
 }
 
 double noise_rate(ScheduleKind kind, double t) {

@@ -18,6 +18,11 @@ NoiseLevel noise_level(ScheduleKind kind, double t);
 /// beta(t) = -2 d log(alpha) / dt
 double noise_rate(ScheduleKind kind, double t);
 
+/// The time at which the schedule has this alpha: the inverse of noise_level.
+double time_of_alpha(ScheduleKind kind, double alpha);
+/// The times samplers and likelihoods run between.
+inline constexpr double last_time = .999, first_time = 1e-3;
+
 /// One evaluation of the network and the update after it: x' = c0 x + c1 x0 + c2 previous + c3 z; see ReverseStep.
 struct SamplerStep {
   NoiseLevel level;  // where the network is evaluated

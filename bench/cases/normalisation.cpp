@@ -53,6 +53,21 @@ void normalisation(CaseList& list) {
                                      false};
            },
            {"one_film_row"});
+  list.add(FloatAndBfloat16{}, "film_layer_norm_backward", {{29, 541}, {71, 64}},
+           []<class T>(Operands<T>& o, const Shape& s) {
+             return FilmLayerNormBackward<T>{o.input("x", s[0], s[1], normal(2, 1)),
+                                             o.input("scale", 1, s[1], normal(.5)),
+                                             o.input("shift", 1, s[1]),
+                                             o.input("dy", s[0], s[1]),
+                                             o.input_vector("mean", s[0], normal(.1, 1)),
+                                             o.input_vector("inverse_deviation", s[0], uniform(.3, .7)),
+                                             o.output("dx", s[0], s[1]),
+                                             o.output("dscale", s[0], s[1]),
+                                             o.output("dshift", s[0], s[1]),
+                                             true,
+                                             false};
+           },
+           {"one_film_row"});
   list.add(FloatAndBfloat16{}, "layer_norm", shapes, []<class T>(Operands<T>& o, const Shape& s) {
     return LayerNorm<T>{o.input("x", s[0], s[1], normal(2, 1)), o.input_vector("gain", s[1]),
                         o.input_vector("bias", s[1]),           o.output("y", s[0], s[1]),

@@ -14,18 +14,19 @@ struct Record {
   void backward(Tape& t) const {
     Queue& q = t.queue();
     const MatrixView<float> dy = t.gradient(y);
-    const Tape::Target dbias = t.gradient_target(bias);
     // dz overwrites dy: nothing else reads it. With a residual dy is passed on below, so dz needs memory of its own.
-    const MatrixView<float> dz =
-        activation == Activation::none ? dy : (has_residual ? t.arena().matrix<float>(dy.rows, dy.columns) : dy);
-    q.run(BiasActivationBackward<float>{dy,
-                                        z,
-                                        activation == Activation::none ? MatrixView<float>{} : dz,
-                                        {dbias.view.data, dbias.view.columns},
-                                        activation,
-                                        dbias.accumulate});
-    const Tape::Target dweight = t.gradient_target(weight);
-    q.run(MatrixProduct<float>{dz, t.value(x), dweight.view, true, false, dweight.accumulate, q.math()});
+    const bool plain = activation == Activation::none;
+    const MatrixView<float> dz = plain ? dy : (has_residual ? t.arena().matrix<float>(dy.rows, dy.columns) : dy);
+    const MatrixView<float> written = plain ? MatrixView<float>{} : dz;
+    if (!t.parameters_frozen()) {
+      const Tape::Target dbias = t.gradient_target(bias);
+      q.run(BiasActivationBackward<float>{
+          dy, z, written, {dbias.view.data, dbias.view.columns}, activation, dbias.accumulate});
+      const Tape::Target dweight = t.gradient_target(weight);
+      q.run(MatrixProduct<float>{dz, t.value(x), dweight.view, true, false, dweight.accumulate, q.math()});
+    } else if (!plain) {
+      q.run(BiasActivationBackward<float>{dy, z, written, {}, activation, false});
+    }
     if (t.needs_gradient(x)) {
       const Tape::Target dx = t.gradient_target(x);
       q.run(MatrixProduct<float>{dz, t.parameters().value(weight), dx.view, false, false, dx.accumulate, q.math(),

@@ -6,12 +6,17 @@ namespace perturbine::ops {
 namespace {
 
 struct FilmRecord {
+  // Of a constant scale or shift: scratch memory, of x's shape also where one row serves all.
+  Tape::Target target(Tape& t, Var v) const {
+    if (t.needs_gradient(v)) return t.gradient_target(v);
+    return {t.arena().matrix<float>(t.value(x).rows, t.value(x).columns), false};
+  }
   Var x, scale, shift, y;
   VectorView<float> mean, inverse_deviation;
   bool activate;
 
   void backward(Tape& t) const {
-    const Tape::Target dx = t.gradient_target(x), dscale = t.gradient_target(scale), dshift = t.gradient_target(shift);
+    const Tape::Target dx = t.gradient_target(x), dscale = target(t, scale), dshift = target(t, shift);
     require(!dscale.accumulate && !dshift.accumulate, "film_layer_norm: a scale or shift is used twice");
     t.queue().run(FilmLayerNormBackward<float>{t.value(x), t.value(scale), t.value(shift), t.gradient(y), mean,
                                                inverse_deviation, dx.view, dscale.view, dshift.view, activate,

@@ -42,7 +42,8 @@ void forward_row(const FilmLayerNorm<T>& op, std::size_t i, T* y) {
 
 template <bool Activate, class T>
 void backward_row(const FilmLayerNormBackward<T>& op, std::size_t i, T* dx, T* dscale, T* dshift) {
-  const T *x = op.x.row(i), *scale = op.scale.row(i), *shift = op.shift.row(i), *dy = op.dy.row(i);
+  const std::size_t f = op.film_row(i);
+  const T *x = op.x.row(i), *scale = op.scale.row(f), *shift = op.shift.row(f), *dy = op.dy.row(i);
   const std::size_t n = op.x.columns;
   const float mean = op.mean[i], inverse = op.inverse_deviation[i];
   float sum = 0, sum_normalised = 0;

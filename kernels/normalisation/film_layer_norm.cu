@@ -56,7 +56,8 @@ __global__ void __launch_bounds__(128) film_layer_norm_forward(FilmLayerNorm<T> 
 template <class T>
 __global__ void __launch_bounds__(128) film_layer_norm_backward(FilmLayerNormBackward<T> op) {
   const std::size_t row = blockIdx.x;
-  const T *x = op.x.row(row), *scale = op.scale.row(row), *shift = op.shift.row(row), *dy = op.dy.row(row);
+  const std::size_t f = op.film_row(row);
+  const T *x = op.x.row(row), *scale = op.scale.row(f), *shift = op.shift.row(f), *dy = op.dy.row(row);
   T *dx = op.dx.row(row), *dscale = op.dscale.row(row), *dshift = op.dshift.row(row);
   const int n = static_cast<int>(op.x.columns), t = static_cast<int>(threadIdx.x),
             threads = static_cast<int>(blockDim.x);

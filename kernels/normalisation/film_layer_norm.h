@@ -36,14 +36,16 @@ struct FilmLayerNorm {
   Cost cost() const { return memory_cost(*this, (activate ? 16.0 : 10.0) * static_cast<double>(x.rows * x.columns)); }
 };
 
-/// Gradients of FilmLayerNorm with respect to x, scale and shift. With `accumulate`, dx is added to.
+/// Gradients of FilmLayerNorm with respect to x, scale and shift, row by row also where one row of scale and shift served
+/// all. With `accumulate`, dx is added to.
 template <class T>
 struct FilmLayerNormBackward {
-  MatrixView<const T> x, scale, shift, dy;                     // [rows, width]
+  MatrixView<const T> x, scale, shift, dy;                     // [rows, width]; scale and shift may be [1, width]
   VectorView<const accumulator_t<T>> mean, inverse_deviation;  // [rows], from the forward pass
   MatrixView<T> dx, dscale, dshift;                            // [rows, width]
   bool activate = true;
   bool accumulate = false;
+  PERTURBINE_HOST_DEVICE std::size_t film_row(std::size_t i) const { return scale.rows == 1 ? 0 : i; }
 
   static constexpr std::string_view name = "film_layer_norm_backward";
   template <class Visitor>
@@ -53,8 +55,9 @@ struct FilmLayerNormBackward {
     visit("dx", dx), visit("dscale", dscale), visit("dshift", dshift);
   }
   void check() const {
-    for (const auto& [operand, view] : {std::pair{"scale", scale}, {"shift", shift}, {"dy", dy}})
-      require_shape(*this, operand, view, x.rows, x.columns);
+    require_shape(*this, "scale", scale, scale.rows == 1 ? 1 : x.rows, x.columns);
+    require_shape(*this, "shift", shift, scale.rows, x.columns);
+    require_shape(*this, "dy", dy, x.rows, x.columns);
     for (const auto& [operand, view] : {std::pair{"dx", dx}, {"dscale", dscale}, {"dshift", dshift}})
       require_shape(*this, operand, view, x.rows, x.columns);
     require_size(*this, "mean", mean, x.rows);

@@ -7,6 +7,7 @@
 
 #include "kernels/core/philox.h"
 #include "models/diffusion.h"
+#include "models/probability_flow.h"
 
 namespace perturbine {
 namespace {
@@ -205,6 +206,158 @@ TEST(Diffusion, OneModelSampledFromTwoThreadsGivesEachItsOwnCells) {
   other.join();
   EXPECT_EQ(together1, alone1);
   EXPECT_EQ(together2, alone2);
+}
+
+TEST(Schedule, TheTimeOfAnAlphaIsTheInverse) {
+  for (const ScheduleKind kind : {ScheduleKind::cosine, ScheduleKind::linear})
+    for (const double t : {.001, .01, .2, .5, .9, .999})
+      EXPECT_NEAR(time_of_alpha(kind, noise_level(kind, t).alpha), t, 1e-6) << static_cast<int>(kind);
+}
+
+TEST(Likelihood, OfAMixtureIsItsLogDensity) {
+  // Two dimensions: the first a mixture, the second an independent Gaussian of deviation .8.
+  std::vector<double> x;
+  std::vector<double> truth;
+  for (double a = -4; a <= 4; a += .5) {
+    const double b = .3 * a;
+    x.insert(x.end(), {a, b});
+    double p = 0;
+    for (const auto& [w, m] : {std::pair{.3, -2.}, {.7, 2.}})
+      p += w * std::exp(-.5 * (a - m) * (a - m) / .25) / std::sqrt(2 * M_PI * .25);
+    truth.push_back(std::log(p) - .5 * (b * b / .64 + std::log(2 * M_PI * .64)));
+  }
+  const auto denoiser = [](const std::vector<double>& xt, double, const NoiseLevel& l) {
+    FlowEstimate e{xt, std::vector<double>(xt.size() / 2)};
+    for (std::size_t i = 0; i < e.divergence.size(); ++i) {
+      const double gain = l.alpha * .64 / (l.alpha * l.alpha * .64 + l.sigma * l.sigma), step = 1e-4;
+      e.x0[2 * i] = mixture_mean(xt[2 * i], l.alpha, l.sigma);
+      e.x0[2 * i + 1] = gain * xt[2 * i + 1];
+      e.divergence[i] =
+          gain + (mixture_mean(xt[2 * i] + step, l.alpha, l.sigma) - mixture_mean(xt[2 * i] - step, l.alpha, l.sigma)) /
+                     (2 * step);
+    }
+    return e;
+  };
+  for (const ScheduleKind kind : {ScheduleKind::cosine, ScheduleKind::linear}) {
+    const auto got = flow_log_likelihood(x, {4.25, .64}, kind, 200, denoiser);
+    for (std::size_t i = 0; i < truth.size(); ++i) EXPECT_NEAR(got[i], truth[i], .01 + .003 * std::abs(truth[i])) << x[2 * i];
+  }
+}
+
+TEST(Likelihood, OfAnUntrainedModelIsTheBackbonesGaussianAndHutchinsonAgrees) {
+  Queue queue(Device::cpu, {.threads = 2});
+  const TrainingData data = toy();
+  Diffusion model;
+  model.prepare(queue, data, quick());
+  const Query q{parse_condition("A"), 0};
+  const std::vector<float> cells(data.expression.begin() + 60 * 20, data.expression.begin() + 64 * 20);
+  const auto got = model.log_likelihood(queue, q, cells, {});
+  const auto& space = model.backbone().space();
+  std::vector<float> about(cells);
+  const auto mean = model.predict_mean(q);
+  for (std::size_t i = 0; i < about.size(); ++i) about[i] -= static_cast<float>(mean[i % 20]);
+  const auto r = space.coordinates(about, 4);
+  for (std::size_t i = 0; i < 4; ++i) {
+    double truth = 0;
+    for (std::size_t k = 0; k < space.width(); ++k) {
+      const double v = space.residual_variance[k];
+      truth -= .5 * (std::log(2 * M_PI * v) + std::pow(static_cast<double>(r[i * space.width() + k]), 2) / v);
+    }
+    EXPECT_NEAR(got[i], truth, .02) << i;
+  }
+  // Trained, the exact trace and many random probes agree, and a cell far away is less likely.
+  Diffusion trained;
+  trained.fit(queue, data, quick(), {});
+  const auto exact = trained.log_likelihood(queue, q, cells, {.steps = 30});
+  const auto random = trained.log_likelihood(queue, q, cells, {.steps = 30, .probes = 200});
+  std::vector<float> far(cells);
+  for (float& v : far) v += 3;
+  const auto unlikely = trained.log_likelihood(queue, q, far, {.steps = 30});
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_NEAR(exact[i], random[i], .3) << i;
+    EXPECT_LT(unlikely[i], exact[i]) << i;
+  }
+}
+
+TEST(Diffusion, GeneSpaceAndTheUShapedNetworkTrainAndSample) {
+  Queue queue(Device::cpu, {.threads = 2});
+  for (const auto& [space, network] : {std::pair{"genes", "u-shaped"}, {"latent", "u-shaped"}, {"genes", "residual"}}) {
+    TrainingOptions o = quick();
+    o.space = space, o.network = network, o.steps = 200;
+    Diffusion model;
+    double first = 0, last = 0;
+    model.fit(queue, toy(), o, [&](const TrainingProgress& p) {
+      (first == 0 ? first : last) = p.loss;
+      return true;
+    });
+    EXPECT_LT(last, first * 1.2) << space << ' ' << network;
+    const auto cells = model.sample(queue, {parse_condition("A+B"), 0}, 300, 1);
+    const auto mean = model.predict_mean({parse_condition("A+B"), 0});
+    for (std::size_t g = 0; g < 20; ++g) {
+      double m = 0;
+      for (std::size_t i = 0; i < 300; ++i) m += static_cast<double>(cells.expression[i * 20 + g]) / 300;
+      EXPECT_NEAR(m, mean[g], .15) << space << ' ' << network << ' ' << g;
+    }
+  }
+}
+
+TEST(Diffusion, ControlCellsOfAContextReachTheNetwork) {
+  // Two cell types; in the second one cells vary eight times as much along one gene pair.
+  TrainingData d = toy();
+  const std::size_t n = d.cells();
+  d.contexts = {"T", "B"};
+  for (std::size_t i = 0; i < n; ++i) {
+    d.condition.push_back(d.condition[i]);
+    d.context.push_back(1);
+    d.library_size.push_back(d.library_size[i]);
+    for (std::size_t g = 0; g < 20; ++g)
+      d.expression.push_back(std::max(0.0f, d.row(i)[g] + (g < 2 ? 2.0f * (i % 2 == 0 ? 1.0f : -1.0f) : 0.5f)));
+  }
+  Queue queue(Device::cpu, {.threads = 2});
+  for (const char* summary : {"attention", "mean"}) {
+    TrainingOptions o = quick();
+    o.control_summary = summary, o.steps = 400;
+    Diffusion model;
+    model.fit(queue, d, o, {});
+    double spread[2];
+    for (std::size_t context = 0; context < 2; ++context) {
+      const auto latent = model.sample_latent(queue, {parse_condition("A+B"), context}, 400, SamplerKind::ddim, 20, 1);
+      spread[context] = 0;
+      for (const float v : latent) spread[context] += static_cast<double>(v * v) / 400;
+    }
+    EXPECT_GT(spread[1], 1.3 * spread[0]) << summary;
+  }
+}
+
+TEST(Diffusion, ReportsTheLossOfValidationConditions) {
+  TrainingData d = toy(), validation;
+  validation.genes = 20, validation.contexts = {""};
+  validation.conditions = {parse_condition("control"), parse_condition("A+B")};
+  for (std::size_t i = 0; i < 40; ++i) {
+    validation.condition.push_back(1), validation.context.push_back(0), validation.library_size.push_back(6000);
+    validation.expression.insert(validation.expression.end(), d.row(i + 60), d.row(i + 61));
+  }
+  Queue queue(Device::cpu, {.threads = 2});
+  Diffusion model;
+  model.prepare(queue, d, quick());
+  std::size_t reports = 0;
+  model.resume(queue, [&](const TrainingProgress& p) {
+    EXPECT_FALSE(p.validation.has_value());
+    return p.step < 50;
+  });
+  const auto weights = model.state(queue).value;
+  model.set_validation(validation);
+  model.resume(queue, [&](const TrainingProgress& p) {
+    ++reports;
+    EXPECT_TRUE(p.validation && std::isfinite(*p.validation) && *p.validation > 0);
+    return true;
+  });
+  EXPECT_GT(reports, 0u);
+  // Looking at validation cells changes nothing.
+  Diffusion blind;
+  blind.prepare(queue, d, quick());
+  blind.resume(queue, {});
+  EXPECT_EQ(model.state(queue).value, blind.state(queue).value);
 }
 
 }  // namespace

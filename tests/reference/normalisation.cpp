@@ -28,22 +28,23 @@ template <>
 void execute(const FilmLayerNormBackward<double>& op) {
   const double n = static_cast<double>(op.x.columns);
   for (std::size_t i = 0; i < op.x.rows; ++i) {
+    const std::size_t f = op.scale.rows == 1 ? 0 : i;
     double sum = 0, sum_normalised = 0;
     auto normalised = [&](std::size_t j) { return (op.x(i, j) - op.mean[i]) * op.inverse_deviation[i]; };
     auto dz = [&](std::size_t j) {
       if (!op.activate) return op.dy(i, j);
-      const double z = normalised(j) * (1 + op.scale(i, j)) + op.shift(i, j), s = 1 / (1 + std::exp(-z));
+      const double z = normalised(j) * (1 + op.scale(f, j)) + op.shift(f, j), s = 1 / (1 + std::exp(-z));
       return op.dy(i, j) * s * (1 + z * (1 - s));
     };
     for (std::size_t j = 0; j < op.x.columns; ++j) {
-      const double d = dz(j) * (1 + op.scale(i, j));
+      const double d = dz(j) * (1 + op.scale(f, j));
       sum += d / n;
       sum_normalised += d * normalised(j) / n;
       op.dscale(i, j) = dz(j) * normalised(j);
       op.dshift(i, j) = dz(j);
     }
     for (std::size_t j = 0; j < op.x.columns; ++j) {
-      const double d = op.inverse_deviation[i] * (dz(j) * (1 + op.scale(i, j)) - sum - normalised(j) * sum_normalised);
+      const double d = op.inverse_deviation[i] * (dz(j) * (1 + op.scale(f, j)) - sum - normalised(j) * sum_normalised);
       op.dx(i, j) = op.accumulate ? op.dx(i, j) + d : d;
     }
   }

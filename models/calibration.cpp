@@ -1,0 +1,95 @@
+#include "models/calibration.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "kernels/core/philox.h"
+#include "kernels/similarity/similarity.h"
+
+namespace perturbine {
+namespace {
+
+// Mean distance over pairs; with `same` over unequal ones.
+double mean_distance(Queue& queue, const std::vector<float>& x, const std::vector<float>& y, std::size_t width,
+                     bool same) {
+  const std::size_t n = x.size() / width, m = y.size() / width;
+  std::vector<float> sum(n);
+  execute(
+      queue.cpu(),
+      PairwiseSum<float>{
+          matrix(x.data(), n, width), matrix(y.data(), m, width), {}, {sum.data(), n}, PairKernel::euclidean, same});
+  double total = 0;
+  for (const float s : sum) total += static_cast<double>(s);
+  return total / (static_cast<double>(n) * static_cast<double>(same ? m - 1 : m));
+}
+
+}  // namespace
+
+std::string ShrinkageChoice::report() const {
+  std::string s =
+      text("technical shrinkage ", chosen, " chosen on held-out cells of training conditions; energy distance:");
+  for (const auto& [share, score] : scores) s += text(" ", share, " ", score);
+  return s;
+}
+
+ShrinkageChoice choose_technical_shrinkage(Queue& queue, const TrainingData& data, const LatentSpace& space,
+                                           std::uint64_t seed) {
+  constexpr std::size_t least_cells = 20, most_conditions = 8, most_cells = 200;
+  std::map<std::pair<std::int32_t, std::int32_t>, std::vector<std::size_t>> groups;
+  for (std::size_t i = 0; i < data.cells(); ++i) groups[{data.condition[i], data.context[i]}].push_back(i);
+  std::vector<const std::vector<std::size_t>*> chosen;
+  for (const auto& [key, cells] : groups)
+    if (cells.size() >= least_cells) chosen.push_back(&cells);
+  std::stable_sort(chosen.begin(), chosen.end(), [](auto* a, auto* b) { return a->size() > b->size(); });
+  if (chosen.size() > most_conditions) chosen.resize(most_conditions);
+  ShrinkageChoice choice;
+  if (chosen.empty()) return choice;
+  const std::size_t G = data.genes, K = space.width();
+  for (const double share : {0., .25, .5, .75, 1.}) choice.scores.emplace_back(share, 0);
+  for (std::size_t c = 0; c < chosen.size(); ++c) {
+    // Even cells give the mean, odd ones judge.
+    std::vector<double> mean(G, 0);
+    std::vector<std::size_t> judges;
+    std::size_t half = 0;
+    for (std::size_t k = 0; k < chosen[c]->size(); ++k) {
+      const std::size_t cell = (*chosen[c])[k];
+      if (k % 2 == 1) {
+        if (judges.size() < most_cells) judges.push_back(cell);
+        continue;
+      }
+      ++half;
+      for (std::size_t g = 0; g < G; ++g) mean[g] += static_cast<double>(data.row(cell)[g]);
+    }
+    for (double& m : mean) m /= static_cast<double>(half);
+    const std::size_t n = judges.size();
+    auto about_mean = [&](auto&& value) {
+      std::vector<float> d(n * G);
+      for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t g = 0; g < G; ++g) d[i * G + g] = value(i, g) - static_cast<float>(mean[g]);
+      return space.coordinates(d, n);
+    };
+    const auto real = about_mean([&](std::size_t i, std::size_t g) { return data.row(judges[i])[g]; });
+    std::vector<double> library;
+    for (const std::size_t cell : judges) library.push_back(data.library_size[cell]);
+    std::vector<float> latent(n * K);
+    for (std::size_t i = 0; i < n; ++i) {
+      normal_row(seed ^ 0xca11b, c, i, latent.data() + i * K, K);
+      for (std::size_t k = 0; k < K; ++k)
+        latent[i * K + k] *= static_cast<float>(std::sqrt(space.residual_variance[k]));
+    }
+    const double within = mean_distance(queue, real, real, K, true);
+    for (auto& [share, score] : choice.scores) {
+      const GeneratedCells cells = decode_counts(queue, space, latent, mean, library, share, seed + c);
+      const auto made = about_mean([&](std::size_t i, std::size_t g) { return cells.expression[i * G + g]; });
+      score += (2 * mean_distance(queue, made, real, K, false) - mean_distance(queue, made, made, K, true) - within) /
+               static_cast<double>(chosen.size());
+    }
+  }
+  choice.chosen = std::min_element(choice.scores.begin(), choice.scores.end(), [](const auto& a, const auto& b) {
+                    return a.second < b.second;
+                  })->first;
+  return choice;
+}
+
+}  // namespace perturbine

@@ -1,0 +1,186 @@
+// Sampling of the diffusion model by any of its samplers, and its likelihood by the probability-flow ODE.
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/core/philox.h"
+#include "models/diffusion.h"
+#include "models/probability_flow.h"
+
+namespace perturbine {
+
+Buffer<float> Diffusion::modulations(Queue& queue, Tape& tape, const Query& q, const std::vector<float>& times,
+                                     bool perturbed, bool in_context) const {
+  HostConditions host;
+  // An even choice of control cells, the same for every time.
+  const std::size_t set = std::max<std::size_t>(1, vocabulary_.set_size());
+  for (std::size_t s = 0; s < times.size(); ++s)
+    host.add_row(vocabulary_, perturbed ? &q.condition : nullptr,
+                 in_context ? static_cast<std::int32_t>(q.context) : -1,
+                 [&](std::size_t k) { return static_cast<std::uint32_t>(((2 * k + 1) << 31) / set); });
+  DeviceConditions conditions(queue, vocabulary_, times.size(),
+                              std::max(vocabulary_.most_parts(), q.condition.parts.size()));
+  conditions.set(queue, std::move(host));
+  const Buffer<float> time(queue, times);
+  tape.begin_step();
+  const MatrixView<float> m = tape.value(network_->modulation(tape, conditions.view(time.view())));
+  Buffer<float> kept(queue, m.rows * m.columns);
+  queue.copy(kept.view().data, m.data, m.rows * m.columns * sizeof(float));
+  queue.synchronise();  // the conditions go away
+  return kept;
+}
+
+std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::size_t count, SamplerKind sampler,
+                                            std::size_t steps, std::uint64_t seed) const {
+  const std::size_t width = variance_.size();
+  const auto plan = sampler_steps(schedule_named(options_.schedule), sampler, steps);
+  const Target target = target_named(options_.target);
+  Parameters parameters = parameters_->averaged();  // a copy of the handles: several threads may sample one model
+  Arena arena(queue);
+  Tape tape(arena, parameters);
+  tape.freeze_parameters();
+
+  // Sets with and without perturbation and context, for guidance.
+  const bool guided = options_.guidance_perturbation != 1 || options_.guidance_context != 1;
+  // All cells share time, condition and context, and all times are known: the scales and shifts of every step are one
+  // product, before the first.
+  std::vector<float> times;
+  for (const SamplerStep& p : plan) times.push_back(static_cast<float>(p.time));
+  const Buffer<float> full = modulations(queue, tape, q, times, true, true),
+                      context_alone = guided ? modulations(queue, tape, q, times, false, true) : Buffer<float>(),
+                      none_given = guided ? modulations(queue, tape, q, times, false, false) : Buffer<float>();
+
+  std::vector<float> start(count * width), coefficients(plan.size() * 4);
+  for (std::size_t i = 0; i < count; ++i) normal_row(seed, 0x57a47, i, start.data() + i * width, width);
+  // At t = .999 a little of x0 is left: its Gaussian part belongs to the start.
+  const NoiseLevel top = plan.empty() ? NoiseLevel{0, 1} : plan[0].level;
+  for (std::size_t i = 0; i < start.size(); ++i)
+    start[i] *= static_cast<float>(
+        std::sqrt(top.sigma * top.sigma + top.alpha * top.alpha * static_cast<double>(variance_[i % width])));
+  for (std::size_t s = 0; s < plan.size(); ++s)
+    for (std::size_t k = 0; k < 4; ++k) coefficients[s * 4 + k] = static_cast<float>(plan[s].c[k]);
+  Buffer<float> x(queue, start), base(queue, start), previous(queue, start), alpha(queue, count), sigma(queue, count);
+  const Buffer<float> variance(queue, variance_), table(queue, coefficients);
+  Buffer<std::int32_t> step(queue, 1);
+  const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{0x9000});
+
+  for (std::size_t s = 0; s < plan.size(); ++s) {
+    const SamplerStep& p = plan[s];
+    alpha.set(queue, std::vector<float>(count, static_cast<float>(p.level.alpha)));
+    sigma.set(queue, std::vector<float>(count, static_cast<float>(p.level.sigma)));
+    step.set(queue, {static_cast<std::int32_t>(s)});
+    tape.begin_step();
+    const MatrixView<float> xs = x.matrix(count, width);
+    const auto estimate = [&](const Buffer<float>& modulation) {
+      const std::size_t columns = modulation.size() / plan.size();
+      const Var row = tape.constant(modulation.matrix(plan.size(), columns).row_slice(s, 1));
+      const Var F = network_->forward(tape, tape.constant(xs), row, 0, offset.view(), seed);
+      const MatrixView<float> out = tape.value(F);
+      queue.run(Denoise<float>{out, xs, alpha.view(), sigma.view(), variance.view(), out, target});
+      return out;
+    };
+    const MatrixView<float> x0 = estimate(full);
+    if (guided) {
+      const MatrixView<float> context_only = estimate(context_alone), none = estimate(none_given);
+      queue.run(Guidance<float>{none, context_only, x0, x0, static_cast<float>(options_.guidance_context),
+                                static_cast<float>(options_.guidance_perturbation)});
+    }
+    const MatrixView<float> from = p.from_start ? base.matrix(count, width) : xs;
+    if (!p.from_start) queue.copy(base.view().data, xs.data, count * width * sizeof(float));
+    queue.run(ReverseStep<float>{from, x0, previous.matrix(count, width), table.matrix(plan.size(), 4), step.view(),
+                                 offset.view(), xs, seed});
+    queue.copy(previous.view().data, x0.data, count * width * sizeof(float));
+  }
+  std::vector<float> latent = x.get(queue);
+  for (float& v : latent) v /= static_cast<float>(scale_);
+  return latent;
+}
+
+std::vector<double> Diffusion::log_likelihood(Queue& queue, const Query& q, const std::vector<float>& expression,
+                                              const LikelihoodOptions& o) const {
+  const std::size_t G = backbone_.data().genes, width = variance_.size(), cells = expression.size() / G;
+  require_input(cells * G == expression.size(), "likelihood: ", expression.size(), " values are not whole cells of ", G,
+                " genes");
+  const auto mean = predict_mean(q);
+  std::vector<float> about(expression);
+  for (std::size_t i = 0; i < about.size(); ++i) about[i] -= static_cast<float>(mean[i % G]);
+  const std::vector<float> residual = backbone_.space().coordinates(about, cells);
+
+  Parameters parameters = parameters_->averaged();
+  Arena arena(queue);
+  Tape tape(arena, parameters);
+  tape.freeze_parameters();
+  const Target target = target_named(options_.target);
+  const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{0x9000});
+  const std::size_t directions = o.probes == 0 ? width : o.probes;
+  const std::size_t at_once = std::max<std::size_t>(1, 4096 / directions);
+  const std::vector<double> prior(variance_.begin(), variance_.end());
+  std::vector<double> log_p;
+  for (std::size_t first = 0; first < cells; first += at_once) {
+    const std::size_t n = std::min(at_once, cells - first), rows = n * directions;
+    std::vector<double> x;
+    for (std::size_t i = first * width; i < (first + n) * width; ++i)
+      x.push_back(static_cast<double>(residual[i]) * scale_);
+    // Directions of the trace, a row each: unit vectors, or random signs (Hutchinson).
+    std::vector<float> direction(rows * width, 0.0f);
+    for (std::size_t r = 0; r < rows; ++r)
+      if (o.probes == 0)
+        direction[r * width + r % directions] = 1;
+      else
+        for (std::size_t k = 0; k < width; ++k)
+          direction[r * width + k] =
+              (philox(o.seed, first * directions + r, k / 4).word[k % 4] & 1) != 0 ? 1.0f : -1.0f;
+    const Buffer<float> variance(queue, variance_), zeros(queue, std::vector<float>(rows * width, 0)),
+        along(queue, direction);
+    Buffer<float> input(queue, rows * width), alpha(queue, rows), sigma(queue, rows), cotangent(queue, rows * width),
+        keep(queue, rows * width);
+    const auto denoise = [&](const std::vector<double>& xt, double time, const NoiseLevel& level) {
+      std::vector<float> tiled(rows * width);
+      for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t k = 0; k < width; ++k)
+          tiled[r * width + k] = static_cast<float>(xt[r / directions * width + k]);
+      input.set(queue, tiled);
+      alpha.set(queue, std::vector<float>(rows, static_cast<float>(level.alpha)));
+      sigma.set(queue, std::vector<float>(rows, static_cast<float>(level.sigma)));
+      const Buffer<float> modulation =
+          modulations(queue, tape, q, {static_cast<float>(std::clamp(time, first_time, last_time))}, true, true);
+      tape.begin_step();
+      const auto full = [&](const Buffer<float>& b) { return b.matrix(rows, width); };
+      const Var in = tape.input(full(input));
+      const Var F =
+          network_->forward(tape, in, tape.constant(modulation.matrix(1, modulation.size())), 0, offset.view(), 0);
+      // x0 = a x + b F, coordinate by coordinate: the direction through b is what goes back through the network, the
+      // direction through a comes on top.
+      queue.run(Denoise<float>{full(along), full(zeros), alpha.view(), sigma.view(), variance.view(), full(cotangent),
+                               target});
+      queue.run(
+          Denoise<float>{full(zeros), full(along), alpha.view(), sigma.view(), variance.view(), full(keep), target});
+      const MatrixView<float> x0 = arena.matrix<float>(rows, width);
+      queue.run(Denoise<float>{tape.value(F), full(input), alpha.view(), sigma.view(), variance.view(), x0, target});
+      tape.seed_gradient(F, full(cotangent));
+      tape.backward();
+      std::vector<float> gradient(rows * width), estimate(rows * width);
+      queue.read(gradient.data(), tape.gradient(in).data, gradient.size() * sizeof(float));
+      queue.read(estimate.data(), x0.data, estimate.size() * sizeof(float));
+      const std::vector<float> kept = keep.get(queue);
+      FlowEstimate e{std::vector<double>(n * width), std::vector<double>(n, 0)};
+      for (std::size_t r = 0; r < rows; ++r) {
+        double sum = 0;
+        for (std::size_t k = 0; k < width; ++k) {
+          const std::size_t at = r * width + k;
+          sum +=
+              static_cast<double>(direction[at]) * (static_cast<double>(gradient[at]) + static_cast<double>(kept[at]));
+          if (r % directions == 0) e.x0[r / directions * width + k] = static_cast<double>(estimate[at]);
+        }
+        e.divergence[r / directions] += o.probes == 0 ? sum : sum / static_cast<double>(directions);
+      }
+      return e;
+    };
+    const auto part = flow_log_likelihood(x, prior, schedule_named(options_.schedule), o.steps, denoise);
+    log_p.insert(log_p.end(), part.begin(), part.end());
+  }
+  // Of the unscaled coordinates.
+  for (double& l : log_p) l += static_cast<double>(width) * std::log(scale_);
+  return log_p;
+}
+
+}  // namespace perturbine

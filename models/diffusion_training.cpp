@@ -1,0 +1,180 @@
+// Training of the diffusion model: one step is a captured piece of work at fixed addresses.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "kernels/core/philox.h"
+#include "models/diffusion.h"
+
+namespace perturbine {
+namespace {
+
+// One batch on the device: fixed capacity, the same addresses every step.
+struct DeviceBatch {
+  Buffer<float> x0, time, alpha, sigma, weight, row_weight;
+  Buffer<std::uint64_t> draw;
+  DeviceBatch(Queue& q, std::size_t rows, std::size_t width)
+      : x0(q, rows * width),
+        time(q, rows),
+        alpha(q, rows),
+        sigma(q, rows),
+        weight(q, rows),
+        row_weight(q, rows),
+        draw(q, 1) {}
+};
+
+}  // namespace
+
+void Diffusion::train(Queue& queue, const ProgressCallback& progress) {
+  const TrainingData& data = backbone_.data();
+  const std::size_t rows = options_.batch_size, width = variance_.size();
+  // Cells by condition: conditions are drawn equally often.
+  std::vector<std::vector<std::size_t>> cells(data.conditions.size());
+  for (std::size_t i = 0; i < data.cells(); ++i) cells[static_cast<std::size_t>(data.condition[i])].push_back(i);
+  std::vector<std::size_t> drawable;
+  for (std::size_t c = 0; c < cells.size(); ++c)
+    if (!cells[c].empty()) drawable.push_back(c);
+
+  DeviceBatch batch(queue, rows, width);
+  DeviceConditions conditions(queue, vocabulary_, rows, vocabulary_.most_parts());
+  batch.weight.set(queue, std::vector<float>(rows, 1.0f));
+  batch.row_weight.set(queue, std::vector<float>(rows, 1.0f / static_cast<float>(rows)));
+  const Buffer<float> variance(queue, variance_);
+  const Target target = target_named(options_.target);
+  const ScheduleKind schedule = schedule_named(options_.schedule);
+  Optimiser optimiser(queue, *parameters_,
+                      {.rate = options_.rate, .decay = options_.decay, .average_decay = options_.average_decay});
+  Arena arena(queue);
+  Tape tape(arena, *parameters_);
+  VectorView<float> loss;
+
+  auto launches = [&] {
+    tape.begin_step();
+    const MatrixView<float> x0 = batch.x0.matrix(rows, width), xt = arena.matrix<float>(rows, width);
+    queue.run(DiffusionNoise<float>{x0, batch.alpha.view(), batch.sigma.view(), batch.draw.view(), xt, options_.seed});
+    const Var modulation = network_->modulation(tape, conditions.view(batch.time.view()));
+    const Var F =
+        network_->forward(tape, tape.constant(xt), modulation, options_.dropout, batch.draw.view(), options_.seed);
+    loss = ops::diffusion_loss(tape, F,
+                               {x0, batch.alpha.view(), batch.sigma.view(), batch.weight.view(), variance.view(),
+                                batch.draw.view(), target, options_.seed},
+                               batch.row_weight.view());
+    tape.backward();
+    optimiser.apply(queue);
+  };
+
+  const auto start = std::chrono::steady_clock::now();
+  const std::size_t first = step_;
+  CapturedWork captured;
+  for (; step_ < options_.steps; ++step_) {
+    // Everything random of a step follows from (seed, step): a resumed run draws what an uninterrupted one would.
+    std::vector<float> x0(rows * width), time(rows), alpha(rows), sigma(rows);
+    HostConditions host;
+    for (std::size_t i = 0; i < rows; ++i) {
+      const PhiloxWords w = philox(options_.seed ^ 0xba7c4ull, step_, i),
+                        v = philox(options_.seed ^ 0xba7c4ull, step_, i + (1ull << 32));
+      auto below = [](std::uint32_t word, std::size_t n) {
+        return static_cast<std::size_t>((std::uint64_t{word} * n) >> 32);
+      };
+      const auto& pool = cells[drawable[below(w.word[0], drawable.size())]];
+      const std::size_t cell = pool[below(w.word[1], pool.size())];
+      for (std::size_t k = 0; k < width; ++k)
+        x0[i * width + k] = static_cast<float>(scale_) * backbone_.residuals()[cell * width + k];
+      // Stratified over the batch: every step sees all noise levels.
+      const float t = (static_cast<float>(i) + uniform(w.word[2])) / static_cast<float>(rows);
+      time[i] = std::clamp(t, 1e-3f, .999f);
+      const NoiseLevel level = noise_level(schedule, static_cast<double>(time[i]));
+      alpha[i] = static_cast<float>(level.alpha), sigma[i] = static_cast<float>(level.sigma);
+      const Condition& condition = data.conditions[static_cast<std::size_t>(data.condition[cell])];
+      host.add_row(vocabulary_, uniform(w.word[3]) > options_.drop_perturbation ? &condition : nullptr,
+                   uniform(v.word[0]) > options_.drop_context ? data.context[cell] : -1,
+                   [&](std::size_t k) { return philox(options_.seed ^ 0xc0117ull, step_, i * 64 + k).word[0]; });
+    }
+    conditions.set(queue, std::move(host));
+    batch.x0.set(queue, x0), batch.time.set(queue, time), batch.alpha.set(queue, alpha), batch.sigma.set(queue, sigma);
+    batch.draw.set(queue, {step_});
+    const double progress_share = static_cast<double>(step_) / static_cast<double>(options_.steps);
+    const double rate = static_cast<double>(options_.rate) * std::min(1.0, static_cast<double>(step_ + 1) / 50) * .5 *
+                        (1 + std::cos(M_PI * progress_share));
+    optimiser.prepare(queue, step_ + 1, static_cast<float>(rate));
+    // The first step sizes the arena, the second captures, the others replay.
+    if (step_ - first == 1)
+      captured = queue.capture(launches);
+    else if (step_ == first)
+      launches();
+    else
+      captured.run();
+    peak_memory_ = arena.peak();
+    const bool last = step_ + 1 == options_.steps;
+    if (progress && (last || (step_ + 1) % 50 == 0)) {
+      std::vector<float> rows_loss(rows);
+      queue.read(rows_loss.data(), loss.data, rows * sizeof(float));
+      double sum = 0;
+      for (const float l : rows_loss) sum += static_cast<double>(l) / static_cast<double>(rows);
+      require(std::isfinite(sum), "training: the loss is not finite at step ", step_ + 1,
+              "; lower the learning rate, or run with --check-finite to find the operation");
+      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      if (!progress({step_ + 1, options_.steps, sum, rate, seconds,
+                     static_cast<double>((step_ + 1 - first) * rows) / seconds,
+                     validation_.cells() > 0 ? std::optional(validation_loss(queue)) : std::nullopt})) {
+        ++step_;
+        return;
+      }
+    }
+  }
+}
+
+double Diffusion::validation_loss(Queue& queue) const {
+  constexpr std::uint64_t seed = 0x7a11da7e;  // the same noise at every call and for every model
+  const std::size_t width = variance_.size(), rows = std::min<std::size_t>(256, validation_.cells());
+  const ScheduleKind schedule = schedule_named(options_.schedule);
+  std::vector<float> x0, time(rows), alpha(rows), sigma(rows);
+  HostConditions host;
+  std::size_t parts = vocabulary_.most_parts();
+  for (const auto& c : validation_.conditions) parts = std::max(parts, c.parts.size());
+  for (std::size_t i = 0; i < rows; ++i) {
+    const std::size_t cell = i * validation_.cells() / rows;
+    const float* x = validation_residuals_.data() + cell * width;
+    x0.insert(x0.end(), x, x + width);
+    // Neighbouring rows are cells of one condition: noise levels go round by the golden ratio.
+    time[i] = .001f + .998f * static_cast<float>(std::fmod(.5 + .6180339887 * static_cast<double>(i), 1.));
+    const NoiseLevel level = noise_level(schedule, static_cast<double>(time[i]));
+    alpha[i] = static_cast<float>(level.alpha), sigma[i] = static_cast<float>(level.sigma);
+    host.add_row(vocabulary_, &validation_.conditions[static_cast<std::size_t>(validation_.condition[cell])],
+                 validation_.context[cell], [&](std::size_t k) { return philox(seed, 1, i * 64 + k).word[0]; });
+  }
+  Parameters parameters = parameters_->averaged();
+  Arena arena(queue);
+  Tape tape(arena, parameters);
+  tape.freeze_parameters();
+  tape.begin_step();
+  DeviceConditions conditions(queue, vocabulary_, rows, parts);
+  conditions.set(queue, std::move(host));
+  const Buffer<float> x(queue, x0), t(queue, time), a(queue, alpha), s(queue, sigma), variance(queue, variance_),
+      ones(queue, std::vector<float>(rows, 1));
+  const Buffer<std::uint64_t> draw(queue, std::vector<std::uint64_t>{0});
+  const MatrixView<float> xt = arena.matrix<float>(rows, width);
+  queue.run(DiffusionNoise<float>{x.matrix(rows, width), a.view(), s.view(), draw.view(), xt, seed});
+  const Var F = network_->forward(tape, tape.constant(xt), network_->modulation(tape, conditions.view(t.view())), 0,
+                                  draw.view(), seed);
+  const VectorView<float> loss = arena.vector<float>(rows);
+  queue.run(DiffusionLoss<float>{tape.value(F),
+                                 x.matrix(rows, width),
+                                 a.view(),
+                                 s.view(),
+                                 ones.view(),
+                                 variance.view(),
+                                 {},
+                                 draw.view(),
+                                 loss,
+                                 {},
+                                 target_named(options_.target),
+                                 seed});
+  std::vector<float> each(rows);
+  queue.read(each.data(), loss.data, rows * sizeof(float));
+  double sum = 0;
+  for (const float l : each) sum += static_cast<double>(l) / static_cast<double>(rows);
+  return sum;
+}
+
+}  // namespace perturbine

@@ -1,0 +1,25 @@
+// Log-likelihoods by the probability-flow ODE of the VP-SDE.
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "models/schedule.h"
+
+namespace perturbine {
+
+/// What the flow asks a denoiser at one noise level, for x_t [rows, width]: the estimate of x0 and, for each row, the
+/// divergence sum_k d x0_k / d x_t,k.
+struct FlowEstimate {
+  std::vector<double> x0, divergence;
+};
+using Denoiser = std::function<FlowEstimate(const std::vector<double>& xt, double time, const NoiseLevel& level)>;
+
+/// log p(x) of rows [rows, width], x about the mean zero. With y = x_t / alpha and rho = sigma / alpha the ODE is
+///   dy / d log(rho) = y - x0(y),   d log p / d log(rho) = -(width - divergence of x0 in y)
+/// (Song et al., arXiv:2011.13456, eq. 13 and 39, in the variables of Karras et al., arXiv:2206.00364, eq. 4), solved
+/// by `steps` steps of fourth-order Runge-Kutta, even in log(rho), from first_time to last_time, where y is a Gaussian
+/// of variance rho^2 + variance. Throws Error if the flow does not stay finite.
+std::vector<double> flow_log_likelihood(const std::vector<double>& x, const std::vector<double>& variance,
+                                        ScheduleKind schedule, std::size_t steps, const Denoiser& denoiser);
+
+}  // namespace perturbine
