@@ -143,13 +143,17 @@ std::vector<double> FittedMean::delta(const Condition& condition) const {
 }
 
 Stratum stratum_of(const Condition& condition, const EffectTable& table) {
-  Stratum s{condition.parts.size(), 0};
-  for (const auto& p : condition.parts)
-    for (const auto& r : table.rows())
-      if (r.condition.parts.size() == 1 && r.condition.parts[0].name == p.name && !(r.condition == condition)) {
-        ++s.seen;
-        break;
-      }
+  Stratum s{condition.parts.size(), 0, 0};
+  for (const auto& p : condition.parts) {
+    bool alone = false, within = false;
+    for (const auto& r : table.rows()) {
+      if (r.condition == condition) continue;
+      for (const auto& other : r.condition.parts)
+        if (other.name == p.name) (r.condition.parts.size() == 1 ? alone : within) = true;
+    }
+    s.seen += alone ? 1 : 0;
+    s.met += within && !alone ? 1 : 0;
+  }
   return s;
 }
 
@@ -187,7 +191,8 @@ RuleChoice::RuleChoice(const EffectTable& table) {
     std::string errors;
     for (std::size_t r = 0; r < rules.size(); ++r)
       errors += text(r == 0 ? "" : ", ", rules[r].name(), " ", e[r] / static_cast<double>(count[s]));
-    report_.push_back(text(s.parts, " part(s), ", s.seen, " seen alone: ", count[s], " training conditions, ",
+    report_.push_back(text(s.parts, " part(s), ", s.seen, " seen alone, ", s.met, " met in combinations: ", count[s],
+                           " training conditions, ",
                            count[s] >= 3 ? "chose " + chosen_[s].name() : std::string("too few to choose"),
                            "; leave-one-out L2: ", errors));
   }
@@ -196,7 +201,7 @@ RuleChoice::RuleChoice(const EffectTable& table) {
 const MeanRule& RuleChoice::rule(const Stratum& s) const {
   const auto found = chosen_.find(s);
   if (found != chosen_.end()) return found->second;
-  return s.seen > 0 ? additive_ : fallback_;
+  return s.seen > 0 ? additive_ : s.met > 0 ? met_ : fallback_;
 }
 
 std::vector<std::string> RuleChoice::report() const { return report_; }

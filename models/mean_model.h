@@ -64,15 +64,17 @@ class FittedMean {
   std::map<std::string, std::vector<double>> part_;
 };
 
-/// How much is known of a condition: the number of its parts and how many of them were seen alone.
+/// How much is known of a condition: the number of its parts, how many of them were seen alone, and how many only
+/// within other combinations.
 struct Stratum {
-  std::size_t parts = 0, seen = 0;
+  std::size_t parts = 0, seen = 0, met = 0;
   auto operator<=>(const Stratum&) const = default;
 };
 Stratum stratum_of(const Condition& condition, const EffectTable& table);
 
 /// For each stratum the rule with the least leave-one-out error on the training conditions of that stratum; where fewer
-/// than three are there, `additive` when any part was seen alone, else the best over all strata.
+/// than three are there, `additive` when any part was seen alone, else ridge(.1, .5) when any was met in a combination
+/// (what is known of a part counts, an unknown part counts as half the mean change), else the best over all strata.
 class RuleChoice {
  public:
   explicit RuleChoice(const EffectTable& table);
@@ -82,7 +84,7 @@ class RuleChoice {
 
  private:
   std::map<Stratum, MeanRule> chosen_;
-  MeanRule additive_{MeanRule::Kind::additive, .1, 1}, fallback_;
+  MeanRule additive_{MeanRule::Kind::additive, .1, 1}, met_{MeanRule::Kind::ridge, .1, .5}, fallback_;
   std::vector<std::string> report_;
 };
 

@@ -240,7 +240,8 @@ TEST(Likelihood, OfAMixtureIsItsLogDensity) {
   };
   for (const ScheduleKind kind : {ScheduleKind::cosine, ScheduleKind::linear}) {
     const auto got = flow_log_likelihood(x, {4.25, .64}, kind, 200, denoiser);
-    for (std::size_t i = 0; i < truth.size(); ++i) EXPECT_NEAR(got[i], truth[i], .01 + .003 * std::abs(truth[i])) << x[2 * i];
+    for (std::size_t i = 0; i < truth.size(); ++i)
+      EXPECT_NEAR(got[i], truth[i], .01 + .003 * std::abs(truth[i])) << x[2 * i];
   }
 }
 

@@ -93,7 +93,34 @@ TEST(Means, LeaveOneOutPicksAdditiveWhereEffectsAdd) {
   for (std::size_t p = 0; p < 5; ++p)
     add(std::string(1, static_cast<char>('A' + p)) + "+" + std::string(1, static_cast<char>('B' + p)), {p, p + 1});
   const EffectTable table(d);
-  EXPECT_EQ(RuleChoice(table).rule({2, 2}).kind, MeanRule::Kind::additive);
+  EXPECT_EQ(RuleChoice(table).rule({2, 2, 0}).kind, MeanRule::Kind::additive);
+}
+
+TEST(Means, APartMetOnlyInACombinationIsKnownToRidge) {
+  // Singles A and B, the double C+D; asked for C+E: C was met, E never.
+  TrainingData d;
+  d.genes = 4;
+  d.contexts = {""};
+  const std::vector<std::pair<std::string, std::vector<float>>> rows{
+      {"control", {2, 2, 2, 2}}, {"A", {3, 2, 2, 2}}, {"B", {2, 3, 2, 2}}, {"C+D", {2, 2, 6, 2}}};
+  for (const auto& [label, mean] : rows) {
+    d.conditions.push_back(parse_condition(label));
+    for (int cell = 0; cell < 4; ++cell) {
+      d.condition.push_back(static_cast<std::int32_t>(d.conditions.size()) - 1), d.context.push_back(0);
+      d.library_size.push_back(10000);
+      for (const float m : mean) d.expression.push_back(m + (cell % 2 == 0 ? .01f : -.01f));
+    }
+  }
+  const EffectTable table(d);
+  const Stratum s = stratum_of(parse_condition("C+E"), table);
+  EXPECT_EQ(s.parts, 2u);
+  EXPECT_EQ(s.seen, 0u);
+  EXPECT_EQ(s.met, 1u);
+  EXPECT_EQ(stratum_of(parse_condition("A+C"), table), (Stratum{2, 1, 1}));
+  const RuleChoice choice(table);
+  EXPECT_EQ(choice.rule(s).kind, MeanRule::Kind::ridge);
+  EXPECT_EQ(choice.rule({2, 2, 0}).kind, MeanRule::Kind::additive);
+  EXPECT_GT(FittedMean(table, choice.rule(s)).delta(parse_condition("C+E"))[2], 1);
 }
 
 TEST(PrincipalComponents, FindAPlantedSubspace) {
