@@ -24,7 +24,7 @@ std::vector<float> normals(std::size_t rows, std::size_t columns, std::uint64_t 
 struct Setting {
   Queue queue;
   Parameters parameters;
-  ScoreNetwork network;
+  ResidualScoreNetwork network;
   Arena arena{queue};
   Tape tape{arena, parameters};
   std::size_t rows, width;
@@ -32,9 +32,9 @@ struct Setting {
   Buffer<std::int32_t> offsets, index, row;
   Buffer<std::uint64_t> draw;
 
-  Setting(Math math, std::size_t width_, std::size_t rows_, std::size_t perturbations)
-      : queue(Device::cpu, {.math = math}),
-        network(parameters, {width_, 512, 4, perturbations, 1, 128}, 0),
+  Setting(Device device, Math math, std::size_t width_, std::size_t rows_, std::size_t perturbations)
+      : queue(device, {.math = math}),
+        network(parameters, {width_, 512, 4}, {512, perturbations, 1, 128}, 0),
         rows(rows_),
         width(width_) {
     parameters.allocate(queue, 1);
@@ -71,19 +71,27 @@ struct Floor final : Observer {
   }
 };
 
-// The training step of the reference score network.
+// The training step of the reference score network: captured once where the device can, as models train.
 struct Training {
   Setting s;
   Optimiser optimiser;
   std::size_t number = 0;
-  explicit Training(Math math) : s(math, 2000, 256, 5000), optimiser(s.queue, s.parameters, {}) {}
-  void step() {
+  CapturedWork captured;
+  Training(Device device, Math math) : s(device, math, 2000, 256, 5000), optimiser(s.queue, s.parameters, {}) {
+    prepare();
+    launches();  // sizes the arena
+    prepare();
+    captured = s.queue.capture([this] { launches(); });
+  }
+  void prepare() {
     s.draw.set(s.queue, {number});
     optimiser.prepare(s.queue, ++number, 1e-3f);
+  }
+  void launches() {
     s.tape.begin_step();
     const MatrixView<float> x0 = s.x0.matrix(s.rows, s.width), xt = s.arena.matrix<float>(s.rows, s.width);
     s.queue.run(DiffusionNoise<float>{x0, s.alpha.view(), s.sigma.view(), s.draw.view(), xt, 1});
-    const Var modulation = s.network.modulation(s.tape, {s.time.view(), s.sets(), s.sets()});
+    const Var modulation = s.network.modulation(s.tape, {s.time.view(), s.sets(), s.sets(), {}, {}, {}});
     const Var F = s.network.forward(s.tape, s.tape.constant(xt), modulation, 0, s.draw.view(), 1);
     ops::diffusion_loss(
         s.tape, F,
@@ -92,37 +100,38 @@ struct Training {
     s.tape.backward();
     optimiser.apply(s.queue);
   }
+  void step() {
+    prepare();
+    captured.run();
+    s.queue.synchronise();
+  }
 };
 
-void training_step(benchmark::State& state) {
-  Training training(state.range(0) != 0 ? Math::bf16 : Math::f32);
+void training_step(benchmark::State& state, Device device, Math math) {
+  Training training(device, math);
   Setting& s = training.s;
-  training.step();
   Floor floor;
   s.queue.add_observer(&floor);
-  training.step();
+  training.prepare();
+  training.launches();
   s.queue.clear_observers();
+  training.step();
   for (auto _ : state) training.step();
   state.counters["parameters"] = static_cast<double>(s.parameters.count());
   state.counters["product_GFLOP"] = floor.flops / 1e9;
   state.counters["other_MB"] = floor.bytes / 1e6;
 }
-BENCHMARK(training_step)->Name("training_step/f32")->Arg(0)->Unit(benchmark::kMillisecond)->UseRealTime()->MinTime(2);
-BENCHMARK(training_step)
-    ->Name("training_step/bf16_products")
-    ->Arg(1)
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime()
-    ->MinTime(2);
 
 // Sampling 400 cells in 50 steps. One condition, as a user samples: the scales and shifts of every step are one
 // product.
 struct Sampling {
-  Setting s{Math::f32, 50, 400, 100};
+  Setting s;
   std::vector<SamplerStep> plan = sampler_steps(ScheduleKind::cosine, SamplerKind::ddim, 50);
-  Buffer<float> coefficients, time, weight, modulation, x{s.queue, normals(400, 50, 2)};
-  Buffer<std::int32_t> number{s.queue, 1}, offsets, member, row;
-  Sampling() {
+  Buffer<float> coefficients, time, weight, modulation, x;
+  Buffer<std::int32_t> number, offsets, member, row;
+  explicit Sampling(Device device) : s(device, Math::f32, 50, 400, 100) {
+    x = Buffer<float>(s.queue, normals(400, 50, 2));
+    number = Buffer<std::int32_t>(s.queue, 1);
     std::vector<float> table, times;
     std::vector<std::int32_t> o{0}, r;
     for (const auto& p : plan) {
@@ -139,7 +148,7 @@ struct Sampling {
   void run() {
     const ops::Sets sets{offsets.view(), member.view(), row.view(), weight.view()};
     s.tape.begin_step();
-    const MatrixView<float> all = s.tape.value(s.network.modulation(s.tape, {time.view(), sets, sets}));
+    const MatrixView<float> all = s.tape.value(s.network.modulation(s.tape, {time.view(), sets, sets, {}, {}, {}}));
     s.queue.copy(modulation.view().data, all.data, modulation.size() * sizeof(float));
     for (std::size_t k = 0; k < plan.size(); ++k) {
       number.set(s.queue, {static_cast<std::int32_t>(k)});
@@ -154,14 +163,18 @@ struct Sampling {
       s.queue.run(
           ReverseStep<float>{xs, f, {}, coefficients.matrix(plan.size(), 4), number.view(), s.draw.view(), xs, 1});
     }
+    s.queue.synchronise();
   }
 };
 
-void sampling(benchmark::State& state) {
-  Sampling sampling;
+void sampling(benchmark::State& state, Device device) {
+  Sampling sampling(device);
   for (auto _ : state) sampling.run();
 }
-BENCHMARK(sampling)->Name("sampling_400x50")->Unit(benchmark::kMillisecond)->UseRealTime()->MinTime(2);
+
+void add(const std::string& name, auto&& run) {
+  benchmark::RegisterBenchmark(name.c_str(), run)->Unit(benchmark::kMillisecond)->UseRealTime()->MinTime(2);
+}
 
 }  // namespace
 
@@ -171,18 +184,27 @@ int main(int argc, char** argv) {
     const std::string_view what = argv[2];
     Profile profile;
     if (what == "sampling") {
-      Sampling sampling;
+      Sampling sampling(Device::cpu);
       sampling.run();
       sampling.s.queue.add_observer(&profile);
       sampling.run();
     } else {
-      Training training(what == "bf16" ? Math::bf16 : Math::f32);
-      training.step();
+      Training training(Device::cpu, what == "bf16" ? Math::bf16 : Math::f32);
       training.s.queue.add_observer(&profile);
       for (int i = 0; i < 20; ++i) training.step();
     }
     std::fputs(profile.table(0, 0).c_str(), stdout);
     return 0;
+  }
+  std::vector<std::pair<std::string, Device>> devices{{"", Device::cpu}};
+  if (cuda_module() != nullptr) devices.emplace_back("/cuda", Device::cuda);
+  for (const auto& [suffix, device] : devices) {
+    for (const auto& [name, math] :
+         {std::pair{"f32", Math::f32}, {"bf16_products", Math::bf16}, {"tf32_products", Math::tf32}})
+      if (device == Device::cuda || math != Math::tf32)  // on the CPU tf32 is f32
+        add("training_step/" + std::string(name) + suffix,
+            [device = device, math = math](benchmark::State& state) { training_step(state, device, math); });
+    add("sampling_400x50" + suffix, [device = device](benchmark::State& state) { sampling(state, device); });
   }
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();

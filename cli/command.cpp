@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "engine/arena.h"
 #include "kernels/core/philox.h"
 #include "kernels/dense/product.h"
 
@@ -121,7 +122,13 @@ void check_training_options(const TrainingOptions& o) {
                 o.target, "' but must be x0, v, epsilon or score");
 }
 
+namespace {
+bool work_was_made = false;
+}
+bool Work::any() { return work_was_made; }
+
 Work::Work(const Common& c) : common_(c) {
+  work_was_made = true;
   QueueOptions o;
   require_input(c.threads >= 0 && c.threads <= 1024, "--threads is ", c.threads, " but must lie between 0 and 1024");
   o.threads = c.threads;
@@ -154,7 +161,7 @@ Work::Work(const Common& c) : common_(c) {
 Work::~Work() {
   if (!common_.profile) return;
   queue_->clear_observers();
-  const Ceilings top = queue_->device() == Device::cpu ? measure_ceilings(*queue_) : Ceilings{};
+  const Ceilings top = measure_ceilings(*queue_);
   std::fputs(profile_.table(top.copy_gigabytes, top.product_gigaflops).c_str(), stderr);
 }
 
@@ -171,6 +178,17 @@ std::function<void(const std::string&)> sayer(const Common& c) {
   return [&c](const std::string& line) { say(c, line); };
 }
 
+void print_result(const Common& c, const std::string& command, const std::string& out,
+                  const nlohmann::ordered_json& fields) {
+  if (!c.json) {
+    std::printf("%s\n", out.c_str());
+    return;
+  }
+  nlohmann::ordered_json j{{"schema", "perturbine.result/1"}, {"command", command}, {"out", out}};
+  j.update(fields);
+  std::printf("%s\n", j.dump(1).c_str());
+}
+
 void claim_output(const std::string& path, bool force) {
   namespace fs = std::filesystem;
   std::error_code code;
@@ -183,34 +201,42 @@ void claim_output(const std::string& path, bool force) {
 }
 
 Ceilings measure_ceilings(Queue& queue) {
-  auto best = [](auto&& run) {
+  auto best = [&](auto&& run) {
+    run();
+    queue.synchronise();
     double least = 1e9;
     for (int i = 0; i < 5; ++i) {
       const auto start = std::chrono::steady_clock::now();
       run();
+      queue.synchronise();
       least = std::min(least, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }
     return least;
   };
+  auto random = [&](std::size_t rows, std::size_t columns, std::uint64_t seed) {
+    std::vector<float> values(rows * columns);
+    for (std::size_t i = 0; i < rows; ++i) normal_row(seed, 0, i, values.data() + i * columns, columns);
+    return Buffer<float>(queue, values);
+  };
+  const bool gpu = queue.device() == Device::cuda;
   Ceilings c;
-  const std::size_t n = std::size_t{16} << 20;
-  std::vector<float> x(n, 1), y(n, 0);
+  const std::size_t rows = gpu ? 65536 : 16384, columns = 1024;
+  const Buffer<float> x = random(rows, columns, 1), y(queue, rows * columns);
   const double copy = best([&] {
-    queue.cpu().pool.for_ranges(n, n / 16, [&](std::size_t a, std::size_t b) {
-      std::copy(x.begin() + static_cast<std::ptrdiff_t>(a), x.begin() + static_cast<std::ptrdiff_t>(b),
-                y.begin() + static_cast<std::ptrdiff_t>(a));
+    if (gpu) {
+      queue.copy(y.view().data, x.view().data, rows * columns * sizeof(float));
+      return;
+    }
+    queue.cpu().pool.for_ranges(rows, rows / 16, [&](std::size_t begin, std::size_t end) {
+      std::copy(x.view().data + begin * columns, x.view().data + end * columns, y.view().data + begin * columns);
     });
   });
-  c.copy_gigabytes = 2.0 * static_cast<double>(n) * sizeof(float) / copy / 1e9;
-  const std::size_t m = 1024;
-  std::vector<float> a(m * m), b(m * m), product(m * m);
-  for (std::size_t i = 0; i < m; ++i) {
-    normal_row(1, 0, i, a.data() + i * m, m);
-    normal_row(2, 0, i, b.data() + i * m, m);
-  }
+  c.copy_gigabytes = 2.0 * static_cast<double>(rows * columns) * sizeof(float) / copy / 1e9;
+  const std::size_t m = gpu ? 8192 : 1024;
+  const Buffer<float> a = random(m, m, 2), b = random(m, m, 3), product(queue, m * m);
   const double seconds = best([&] {
-    execute(queue.cpu(), MatrixProduct<float>{matrix<const float>(a.data(), m, m), matrix<const float>(b.data(), m, m),
-                                              matrix(product.data(), m, m), false, true, false, queue.math()});
+    queue.run(
+        MatrixProduct<float>{a.matrix(m, m), b.matrix(m, m), product.matrix(m, m), false, true, false, queue.math()});
   });
   c.product_gigaflops = 2.0 * std::pow(static_cast<double>(m), 3) / seconds / 1e9;
   return c;

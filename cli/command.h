@@ -35,6 +35,8 @@ class Work {
   ~Work();
   Queue& queue() { return *queue_; }
   std::string device_name() const;
+  /// Whether any command of this program made one: without, --profile, --trace and --check-finite have nothing to see.
+  static bool any();
 
  private:
   const Common& common_;
@@ -48,6 +50,11 @@ class Work {
 void say(const Common& common, const std::string& line);
 std::function<void(const std::string&)> sayer(const Common& common);
 
+/// The result of a command that writes a file or folder: its path, or with --json
+/// {"schema": "perturbine.result/1", "command", "out", ...fields}.
+void print_result(const Common& common, const std::string& command, const std::string& out,
+                  const nlohmann::ordered_json& fields);
+
 /// Refuses an output that is already there; `force` replaces it. Checks that its folder can be written.
 void claim_output(const std::string& path, bool force);
 
@@ -56,7 +63,7 @@ extern std::atomic<bool> interrupted;
 /// Thrown to end with exit code 130.
 struct Interrupted {};
 
-/// Measured ceilings of this machine's CPU: copy in GB/s, products in GFLOP/s.
+/// Measured ceilings of a queue's device: copy (bytes read and written) in GB/s, products in GFLOP/s.
 struct Ceilings {
   double copy_gigabytes = 0, product_gigaflops = 0;
 };

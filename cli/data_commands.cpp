@@ -89,7 +89,12 @@ void add_simulate(CLI::App& app, Common& common, std::function<void()>& action) 
     write_h5ad(o->out, contents);
     say(common, text("wrote ", contents.matrix.rows, " simulated cells, ", s.genes, " genes, ",
                      simulator.conditions().size(), " conditions; the truth is in uns/perturbine"));
-    std::printf("%s\n", o->out.c_str());
+    print_result(common, "simulate", o->out,
+                 {{"preset", o->preset},
+                  {"seed", common.seed},
+                  {"cells", contents.matrix.rows},
+                  {"genes", s.genes},
+                  {"conditions", simulator.conditions().size()}});
   };
 }
 
@@ -120,7 +125,8 @@ void add_split(CLI::App& app, Common& common, std::function<void()>& action) {
     std::size_t test = 0;
     for (const SplitLists& f : folds) test += f.test.size();
     say(common, text(folds.size(), " fold(s), ", test, " test entries in all"));
-    std::printf("%s\n", o->out.c_str());
+    print_result(common, "split", o->out,
+                 {{"kind", o->split.kind}, {"seed", common.seed}, {"folds", folds.size()}, {"test_entries", test}});
   };
 }
 

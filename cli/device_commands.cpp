@@ -1,5 +1,6 @@
 // devices and trace-diff.
 #include <cstdio>
+#include <thread>
 
 #include "cli/command.h"
 #include "kernels/dense/product_library.h"
@@ -30,18 +31,39 @@ void add_devices(CLI::App& app, Common& common, std::function<void()>& action) {
 #undef PERTURBINE_PRINT
       return;
     }
-    Common cpu = common;
-    cpu.device = "cpu";
-    Work work(cpu);
-    const Ceilings c = measure_ceilings(work.queue());
-    std::printf("cpu: %d threads, copy %.1f GB/s, products %.0f GFLOP/s (%s, %s)\n", work.queue().threads(),
-                c.copy_gigabytes, c.product_gigaflops, blas::library_name(), common.math.c_str());
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    auto measure = [&](const std::string& device, const std::string& name, const std::string& library) {
+      Common one = common;
+      one.device = device, one.profile = false;
+      Work work(one);
+      const Ceilings c = measure_ceilings(work.queue());
+      if (!common.json)
+        std::printf("%s: %s, copy %.1f GB/s, products %.0f GFLOP/s (%s, %s)\n", device.c_str(), name.c_str(),
+                    c.copy_gigabytes, c.product_gigaflops, library.c_str(), common.math.c_str());
+      list.push_back({{"device", device},
+                      {"name", name},
+                      {"threads", work.queue().threads()},
+                      {"copy_gigabytes_per_second", c.copy_gigabytes},
+                      {"product_gigaflops", c.product_gigaflops},
+                      {"product_library", library},
+                      {"math", common.math}});
+    };
+    const unsigned cores = std::thread::hardware_concurrency();
+    measure("cpu", text(common.threads == 0 ? static_cast<int>(cores) : common.threads, " threads"),
+            blas::library_name());
     const char* reason = "";
-    if (const Module* cuda = cuda_module(&reason)) {
-      for (int i = 0; i < cuda->device_count(); ++i) std::printf("cuda:%d: %s\n", i, cuda->describe(i));
-    } else {
+    const Module* cuda = cuda_module(&reason);
+    for (int i = 0; cuda != nullptr && i < cuda->device_count(); ++i)
+      measure(text("cuda:", i), cuda->describe(i), "cuBLASLt");
+    if (common.json)
+      std::printf("%s\n", nlohmann::ordered_json{{"schema", "perturbine.devices/1"},
+                                                 {"devices", list},
+                                                 {"cuda_unavailable", cuda == nullptr ? nlohmann::ordered_json(reason)
+                                                                                      : nlohmann::ordered_json()}}
+                              .dump(1)
+                              .c_str());
+    else if (cuda == nullptr)
       std::printf("cuda: not available (%s)\n", reason);
-    }
   };
 }
 

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "evaluation/benchmark.h"
 #include "io/file.h"
+#include "io/hdf5.h"
 
 namespace perturbine::cli {
 namespace {
@@ -40,6 +41,34 @@ void write_results(const BenchmarkResults& r, const std::string& out, Work& work
     std::printf("%s%s", r.simulated ? "SIMULATED DATA\n" : "", metrics_table(r).c_str());
   say(common,
       text(out, "/report.html, metrics.json and metrics.csv are written (", static_cast<int>(r.seconds + .5), " s)"));
+}
+
+// Predicted means that a file of generated cells states beside them, by condition (and "|" cell type).
+std::map<std::string, std::vector<float>> predicted_means(const std::string& path, std::size_t genes) {
+  std::map<std::string, std::vector<float>> means;
+  const auto file = hdf5::open_file(path);
+  if (!hdf5::exists(file, "uns/perturbine/predicted_mean") ||
+      !hdf5::exists(file, "uns/perturbine/predicted_mean_labels"))
+    return means;
+  const auto data = hdf5::open_dataset(file, "uns/perturbine/predicted_mean");
+  const auto shape = hdf5::shape(data);
+  require_input(shape.size() == 2 && shape[1] == genes, path,
+                ": uns/perturbine/predicted_mean must have a column for each of ", genes, " genes");
+  std::vector<float> values(hdf5::element_count(data, "predicted_mean"));
+  hdf5::read_rows(data, 0, shape[0], shape[1], values.data(), "predicted_mean");
+  std::string labels;
+  for (const std::string& s :
+       hdf5::read_strings(hdf5::open_dataset(file, "uns/perturbine/predicted_mean_labels"), "labels"))
+    labels += s + "\n";
+  std::istringstream in(labels);
+  std::size_t row = 0;
+  for (std::string label; std::getline(in, label); ++row) {
+    require_input((row + 1) * genes <= values.size(), path, ": uns/perturbine/predicted_mean has fewer rows of ", genes,
+                  " genes than predicted_mean_labels has lines");
+    const auto first = values.begin() + static_cast<std::ptrdiff_t>(row * genes);
+    means[label] = {first, first + static_cast<std::ptrdiff_t>(genes)};
+  }
+  return means;
 }
 
 }  // namespace
@@ -139,6 +168,8 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
     r.seeds = {common.seed};
     r.data_path = real.path, r.data_sha256 = real.sha256, r.simulated = real.simulated,
     r.library_size_source = real.library_size_source;
+    const auto means = predicted_means(o->predicted, predicted.genes());
+    std::size_t from_stated = 0, from_cells = 0;
     for (const Fold::Entry& e : fold.test) {
       std::vector<std::size_t> cells;
       for (std::size_t i = 0; i < predicted.cells(); ++i) {
@@ -157,16 +188,26 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
       Prediction prediction;
       prediction.count = cells.size();
       prediction.mean.assign(real.genes(), 0);
+      // The mean is the file's own predicted mean where it states one, else that of its cells.
+      const auto stated = means.find(e.label + (e.context.empty() ? "" : "|" + e.context));
       for (std::size_t i = 0; i < cells.size(); ++i)
         for (std::size_t g = 0; g < real.genes(); ++g) {
           const float v = x[i * predicted.genes() + gene[g]];
           prediction.cells.push_back(v);
           prediction.mean[g] += static_cast<double>(v) / static_cast<double>(cells.size());
         }
+      if (stated != means.end())
+        for (std::size_t g = 0; g < real.genes(); ++g)
+          prediction.mean[g] = static_cast<double>(stated->second.at(gene[g]));
+      stated != means.end() ? ++from_stated : ++from_cells;
       for (MetricValue& v : evaluate_condition(work.queue(), space, held_out(real, fold, e), prediction))
         r.rows.push_back({"predicted", common.seed, fold.name, e.group, e.label, e.context, std::move(v)});
     }
     require_input(!r.rows.empty(), o->predicted, ": has no cells of any held-out condition");
+    r.mean_source = from_cells == 0    ? "uns/perturbine/predicted_mean"
+                    : from_stated == 0 ? "mean of the cells"
+                                       : "uns/perturbine/predicted_mean where stated, else mean of the cells";
+    say(common, "mean metrics use: " + r.mean_source);
     summarise(r);
     write_results(r, o->out, work, common);
   };

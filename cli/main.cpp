@@ -105,7 +105,12 @@ int run(int argc, char** argv) {
     return app.exit(e) == 0 ? 0 : 2;
   }
   for (std::size_t i = 0; i < apps.size(); ++i)
-    if (apps[i]->parsed()) actions[i]();
+    if (apps[i]->parsed()) {
+      actions[i]();
+      if ((common.profile || common.check_finite || !common.trace.empty()) && !cli::Work::any())
+        cli::say(common,
+                 text(subcommands[i].name, " runs no kernels: --profile, --trace and --check-finite saw nothing"));
+    }
   return 0;
 }
 

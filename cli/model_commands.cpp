@@ -103,7 +103,13 @@ void train(TrainOptions& o, const Common& common) {
   save(o.training.steps);
   say(common,
       text("parameters ", model.parameters().count(), ", peak step memory ", model.peak_memory() >> 10, " KiB"));
-  std::printf("%s\n", o.out.c_str());
+  print_result(common, "train", o.out,
+               {{"model", o.model},
+                {"steps", o.training.steps},
+                {"seed", common.seed},
+                {"parameters", model.parameters().count()},
+                {"peak_step_memory_bytes", model.peak_memory()},
+                {"choices", model.report()}});
 }
 
 struct PredictOptions {
@@ -169,7 +175,12 @@ void predict(const PredictOptions& o, const Common& common) {
                           std::vector<float>(mean.begin(), mean.end()));
   write_h5ad(o.out, out);
   say(common, text("wrote ", cells.count, " cells of ", canonical_label(q.condition), " as counts"));
-  std::printf("%s\n", o.out.c_str());
+  print_result(common, "predict", o.out,
+               {{"condition", canonical_label(q.condition)},
+                {"cell_type", data.contexts[q.context]},
+                {"cells", cells.count},
+                {"genes", cells.genes},
+                {"seed", common.seed}});
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ struct BenchmarkResults {
   std::vector<std::uint64_t> seeds;
   double seconds = 0;
   std::string data_path, data_sha256, library_size_source;
+  std::string mean_source = "predict_mean";  // what the mean metrics judge
   bool simulated = false;
 };
 

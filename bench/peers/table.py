@@ -1,38 +1,69 @@
-"""One table of our benches beside PyTorch's, from the JSON files of one run; keeps everything with the environment."""
+"""One table of our benches beside PyTorch's, from the JSON files of one run; keeps everything with the environment.
+
+table.py FOLDER RESULT.json [cpu|cuda]: FOLDER holds kernel_bench.json and model_bench.json (Google Benchmark, repeated),
+torch_peers.json if there was a PyTorch, devices.json if ceilings were measured.
+"""
 import json
 import platform
+import statistics
 import sys
 from datetime import date
 from pathlib import Path
 
 out, result = Path(sys.argv[1]), Path(sys.argv[2])
-kernels, models = json.load(open(out / "kernel_bench.json")), json.load(open(out / "model_bench.json"))
-peers = json.load(open(out / "torch_peers.json"))
+device = sys.argv[3] if len(sys.argv) > 3 else "cpu"
+
+
+def read(name):
+    return json.load(open(out / name)) if (out / name).exists() else None
+
+
+kernels, models, peers, devices = read("kernel_bench.json"), read("model_bench.json"), read("torch_peers.json"), read("devices.json")
 unit = {"us": 1e-3, "ms": 1.0, "ns": 1e-6}
-ours = {b["name"].replace("/real_time", ""): b["real_time"] * unit[b["time_unit"]] for b in kernels["benchmarks"] + models["benchmarks"] if "error_message" not in b}
+ours = {}
+for b in kernels["benchmarks"] + models["benchmarks"]:
+    if "error_message" not in b and b.get("run_type") != "aggregate":
+        ours.setdefault(b["run_name"], []).append(b["real_time"] * unit[b["time_unit"]])
 
 
 def total(*parts):
-    found = [next((v for k, v in ours.items() if k.startswith(p)), None) for p in parts]
-    return None if None in found else sum(found)
+    """Median and fastest of a sum of cases."""
+    found = []
+    for p in parts:
+        names = [n for n in ours if n.startswith(p + "/") and (("/cuda" in n) == (device == "cuda"))]
+        if not names:
+            return None
+        found.append(ours[names[0]])
+    return sum(statistics.median(f) for f in found), sum(min(f) for f in found)
 
 
-rows = [
-    ("training_step/f32", total("training_step/f32")),
-    ("training_step/bf16_products", total("training_step/bf16_products")),
-    ("sampling_400x50", total("sampling_400x50")),
-    ("film_layer_norm forward+backward 4096x512", total("film_layer_norm.silu/f32/4096x512", "film_layer_norm_backward.silu/f32/4096x512")),
-    ("count_likelihood zinb 256x2000", total("count_likelihood.zinb.gradient/f32/256x2000")),
-    ("adamw+average 9.14M", total("adamw/f32/9140000")),
-    ("diffusion_noise 256x2000", total("diffusion_noise/f32/256x2000")),
+cases = [
+    ("training_step/f32", ["training_step/f32"]),
+    ("training_step/bf16_products", ["training_step/bf16_products"]),
+    ("training_step/tf32_products", ["training_step/tf32_products"]),
+    ("sampling_400x50", ["sampling_400x50"]),
+    ("sampling_400x50, one condition", ["sampling_400x50"]),
+    ("film_layer_norm forward+backward 4096x512", ["film_layer_norm.silu/f32/4096x512", "film_layer_norm_backward.silu/f32/4096x512"]),
+    ("count_likelihood zinb 256x2000", ["count_likelihood.zinb.gradient/f32/256x2000"]),
+    ("adamw+average 9.14M", ["adamw/f32/9140000"]),
+    ("diffusion_noise 256x2000", ["diffusion_noise/f32/256x2000"]),
 ]
+table = []
+for name, parts in cases:
+    mine, peer = total(*parts), (peers or {"milliseconds": {}})["milliseconds"].get(name)
+    if mine is None and peer is None:
+        continue
+    table.append({"case": name, "ours_ms": mine and mine[0], "ours_fastest_ms": mine and mine[1], "torch_ms": peer and peer["median"],
+                  "torch_fastest_ms": peer and peer["fastest"],
+                  "ratio": mine and peer and peer["median"] / mine[0], "ratio_of_fastest": mine and peer and peer["fastest"] / mine[1]})
 cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.machine())
-table = [{"case": n, "ours_ms": v, "torch_ms": peers["milliseconds"].get(n), "ratio": None if not v or not peers["milliseconds"].get(n) else peers["milliseconds"][n] / v} for n, v in rows]
+name = cpu if device == "cpu" else next((d["name"] for d in (devices or {"devices": []})["devices"] if d["device"].startswith("cuda")), "cuda")
+version = peers["version"] if peers else None
 result.parent.mkdir(parents=True, exist_ok=True)
-json.dump({"schema": "perturbine.bench/1", "date": str(date.today()), "cpu": cpu, "threads": 2, "torch": peers["version"], "table": table,
-           "kernels": kernels, "models": models}, open(result, "w"), indent=1)
-print(f"{cpu}, 2 threads, PyTorch {peers['version']}, {date.today()}\n")
+json.dump({"schema": "perturbine.bench/2", "date": str(date.today()), "device": device, "name": name, "torch": version, "table": table,
+           "ceilings": devices and devices["devices"], "kernels": kernels, "models": models}, open(result, "w"), indent=1)
+print(f"{name}, PyTorch {version}, {date.today()}; medians, ratio of medians (of the fastest)\n")
 print("| case | ours, ms | PyTorch, ms | ratio |\n|---|---|---|---|")
 for r in table:
-    number = lambda v: "-" if v is None else f"{v:.2f}"
-    print(f"| {r['case']} | {number(r['ours_ms'])} | {number(r['torch_ms'])} | {number(r['ratio'])} |")
+    number = lambda v: "-" if v is None else f"{v:.3g}"
+    print(f"| {r['case']} | {number(r['ours_ms'])} | {number(r['torch_ms'])} | {number(r['ratio'])} ({number(r['ratio_of_fastest'])}) |")

@@ -1,6 +1,8 @@
-"""The same work in PyTorch: one line of JSON, names as in our benches, times in milliseconds (best of several).
+"""The same work in PyTorch: one line of JSON, names as in our benches, times in milliseconds.
 
-Two threads; every case is tried with the thread settings given and the fastest counts. Random data.
+torch_peers.py [cpu|cuda]. Of several repetitions the median and the fastest; on the CPU every case is tried with one and
+two threads and the setting of the better median counts; on a GPU f32 products are tried as f32 and as TF32 (named apart),
+training steps are captured as a graph where that works. Random data.
 """
 import json
 import math
@@ -12,16 +14,50 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 
-def best(run, seconds=2.0, least=5):
+device = sys.argv[1] if len(sys.argv) > 1 else "cpu"
+torch.set_default_dtype(torch.float32)
+if device == "cuda":
+    torch.set_default_device("cuda")
+
+
+def synchronise():
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def repeat(run, seconds=2.0, least=5):
+    """Median and fastest, in milliseconds."""
     run()
     run()
-    fastest, start, n = 1e9, time.perf_counter(), 0
-    while n < least or time.perf_counter() - start < seconds:
+    synchronise()
+    times, start = [], time.perf_counter()
+    while len(times) < least or time.perf_counter() - start < seconds:
         t = time.perf_counter()
         run()
-        fastest = min(fastest, time.perf_counter() - t)
-        n += 1
-    return fastest * 1e3
+        synchronise()
+        times.append((time.perf_counter() - t) * 1e3)
+    times.sort()
+    return times[len(times) // 2], times[0]
+
+
+def as_graph(run):
+    """One CUDA graph of the work, or the work itself where it cannot be captured."""
+    if device != "cuda":
+        return run
+    try:
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                run()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            run()
+        return graph.replay
+    except Exception as error:
+        print(f"not captured: {error}", file=sys.stderr)
+        return run
 
 
 class Block(nn.Module):
@@ -54,18 +90,20 @@ class ScoreNetwork(nn.Module):
         return self.out(self.norm(h))
 
 
-def training_step(autocast):
+def training_step(autocast, tf32=False):
+    if device == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = tf32
     net = ScoreNetwork(2000, 512, 4, 5000)
     average = [p.detach().clone() for p in net.parameters()]
     parameters = list(net.parameters())
-    optimiser = torch.optim.AdamW(parameters, lr=1e-3, foreach=True)
+    optimiser = torch.optim.AdamW(parameters, lr=1e-3, foreach=True, **({"capturable": True} if device == "cuda" else {}))
     x0, p, t = torch.randn(256, 2000), torch.randint(0, 5000, (256,)), torch.rand(256)
     alpha, sigma = torch.cos(t * math.pi / 2)[:, None], torch.sin(t * math.pi / 2)[:, None]
 
     def step():
         noise = torch.randn_like(x0)
         optimiser.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        with torch.autocast(device, torch.bfloat16, enabled=autocast):
             F_ = net(alpha * x0 + sigma * noise, t, p)
         ((F_.float() - noise) ** 2).mean().backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -74,22 +112,22 @@ def training_step(autocast):
             torch._foreach_mul_(average, 0.995)
             torch._foreach_add_(average, parameters, alpha=0.005)
 
-    return step
+    return as_graph(step)
 
 
-def sampling():
-    # One condition for all cells, as we sample: time and perturbation of one row, which broadcast.
+def sampling(rows):
+    # rows 400: time and perturbation of every cell, as a batch is usually sampled; 1: one row that broadcasts.
     net = ScoreNetwork(50, 512, 4, 100)
-    p = torch.tensor([7])
+    p = torch.arange(rows) % 100
 
     def run():
         with torch.no_grad():
             x = torch.randn(400, 50)
             for k in range(50):
-                t = torch.full((1,), 1 - k / 50)
+                t = torch.full((rows,), 1 - k / 50)
                 x = 0.9 * x + 0.1 * net(x, t, p)
 
-    return run
+    return as_graph(run)
 
 
 def film_layer_norm():
@@ -152,7 +190,9 @@ def noising():
 cases = {
     "training_step/f32": lambda: training_step(False),
     "training_step/bf16_products": lambda: training_step(True),
-    "sampling_400x50": sampling,
+    **({"training_step/tf32_products": lambda: training_step(False, True)} if device == "cuda" else {}),
+    "sampling_400x50": lambda: sampling(400),
+    "sampling_400x50, one condition": lambda: sampling(1),
     "film_layer_norm forward+backward 4096x512": film_layer_norm,
     "count_likelihood zinb 256x2000": zinb,
     "adamw+average 9.14M": adamw_average,
@@ -162,10 +202,12 @@ results = {}
 for name, make in cases.items():
     try:
         run = make()
-        for threads in (1, 2):
+        for threads in (1, 2) if device == "cpu" else (1,):
             torch.set_num_threads(threads)
-            results[name] = min(results.get(name, 1e9), best(run))
+            median, fastest = repeat(run)
+            if name not in results or median < results[name]["median"]:
+                results[name] = {"median": median, "fastest": fastest, "threads": threads}
     except Exception as error:  # an older PyTorch may lack an operation; say so instead of leaving it out
         results[name] = None
         print(f"{name}: {error}", file=sys.stderr)
-print(json.dumps({"version": torch.__version__, "milliseconds": results}))
+print(json.dumps({"version": torch.__version__, "device": device, "milliseconds": results}))

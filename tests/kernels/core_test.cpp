@@ -177,6 +177,7 @@ TEST(Layering, IncludesRunOneWay) {
       {"evaluation", {"evaluation", "models", "engine", "io", "kernels"}},
       {"cli", {"cli", "evaluation", "models", "engine", "io", "kernels"}}};
   const std::filesystem::path root = std::filesystem::path(PERTURBINE_TEST_SOURCE).parent_path();
+  if (!std::filesystem::exists(root / "kernels")) GTEST_SKIP() << "the source tree is not on this machine";
   int seen = 0;
   for (const auto& [layer, may] : allowed)
     for (const auto& file : std::filesystem::recursive_directory_iterator(root / layer)) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 
@@ -11,6 +12,12 @@
 
 namespace perturbine {
 namespace {
+
+// PERTURBINE_TEST_DEVICE=cuda runs these tests on a GPU.
+Device test_device() {
+  const char* device = std::getenv("PERTURBINE_TEST_DEVICE");
+  return device != nullptr && std::string(device) == "cuda" ? Device::cuda : Device::cpu;
+}
 
 // E[x0 | xt] of a mixture of two Gaussians at +-2 with deviation .5, weights .3 and .7.
 double mixture_mean(double x, double a, double s) {
@@ -107,7 +114,7 @@ TrainingOptions quick() {
 }
 
 TEST(Decoder, SampledCellsHaveThePredictedMean) {
-  Queue queue(Device::cpu, {.threads = 2});
+  Queue queue(test_device(), {.threads = 2});
   Backbone model;
   model.fit(queue, toy(), quick(), {});
   const Query q{parse_condition("A"), 0};
@@ -122,7 +129,7 @@ TEST(Decoder, SampledCellsHaveThePredictedMean) {
 }
 
 TEST(Diffusion, StartsAtTheBackbonesGaussian) {
-  Queue queue(Device::cpu, {.threads = 2});
+  Queue queue(test_device(), {.threads = 2});
   Diffusion model;
   model.prepare(queue, toy(), quick());  // the network's last layer is zero
   const auto latent = model.sample_latent(queue, {parse_condition("A"), 0}, 4000, SamplerKind::ddim, 100, 1);
@@ -136,7 +143,7 @@ TEST(Diffusion, StartsAtTheBackbonesGaussian) {
 }
 
 TEST(Diffusion, TrainsOnEveryTargetAndSamplesOnEverySampler) {
-  Queue queue(Device::cpu, {.threads = 2});
+  Queue queue(test_device(), {.threads = 2});
   for (const char* target : {"x0", "v", "epsilon", "score"}) {
     Diffusion model;
     TrainingOptions o = quick();
@@ -161,7 +168,7 @@ TEST(Diffusion, TrainsOnEveryTargetAndSamplesOnEverySampler) {
 
 TEST(Diffusion, SameSeedSameBitsForAnyThreadCountAndAfterResuming) {
   auto weights = [](int threads, std::size_t stop_at) {
-    Queue queue(Device::cpu, {.threads = threads});
+    Queue queue(test_device(), {.threads = threads});
     Diffusion model;
     TrainingOptions o = quick();
     o.steps = 100;
@@ -189,12 +196,12 @@ TEST(Diffusion, SameSeedSameBitsForAnyThreadCountAndAfterResuming) {
 }
 
 TEST(Diffusion, OneModelSampledFromTwoThreadsGivesEachItsOwnCells) {
-  Queue queue(Device::cpu, {.threads = 1});
+  Queue queue(test_device(), {.threads = 1});
   Diffusion trained;
   trained.fit(queue, toy(), quick(), {});
   const Diffusion& model = trained;
   auto cells = [&](std::uint64_t seed) {
-    Queue own(Device::cpu, {.threads = 1});
+    Queue own(test_device(), {.threads = 1});
     return model.sample(own, {parse_condition("A+B"), 0}, 20, seed).counts;
   };
   const auto alone1 = cells(1), alone2 = cells(2);
@@ -246,7 +253,7 @@ TEST(Likelihood, OfAMixtureIsItsLogDensity) {
 }
 
 TEST(Likelihood, OfAnUntrainedModelIsTheBackbonesGaussianAndHutchinsonAgrees) {
-  Queue queue(Device::cpu, {.threads = 2});
+  Queue queue(test_device(), {.threads = 2});
   const TrainingData data = toy();
   Diffusion model;
   model.prepare(queue, data, quick());
@@ -281,7 +288,7 @@ TEST(Likelihood, OfAnUntrainedModelIsTheBackbonesGaussianAndHutchinsonAgrees) {
 }
 
 TEST(Diffusion, GeneSpaceAndTheUShapedNetworkTrainAndSample) {
-  Queue queue(Device::cpu, {.threads = 2});
+  Queue queue(test_device(), {.threads = 2});
   for (const auto& [space, network] : {std::pair{"genes", "u-shaped"}, {"latent", "u-shaped"}, {"genes", "residual"}}) {
     TrainingOptions o = quick();
     o.space = space, o.network = network, o.steps = 200;
@@ -314,7 +321,7 @@ TEST(Diffusion, ControlCellsOfAContextReachTheNetwork) {
     for (std::size_t g = 0; g < 20; ++g)
       d.expression.push_back(std::max(0.0f, d.row(i)[g] + (g < 2 ? 2.0f * (i % 2 == 0 ? 1.0f : -1.0f) : 0.5f)));
   }
-  Queue queue(Device::cpu, {.threads = 2});
+  Queue queue(test_device(), {.threads = 2});
   for (const char* summary : {"attention", "mean"}) {
     TrainingOptions o = quick();
     o.control_summary = summary, o.steps = 400;
@@ -338,7 +345,7 @@ TEST(Diffusion, ReportsTheLossOfValidationConditions) {
     validation.condition.push_back(1), validation.context.push_back(0), validation.library_size.push_back(6000);
     validation.expression.insert(validation.expression.end(), d.row(i + 60), d.row(i + 61));
   }
-  Queue queue(Device::cpu, {.threads = 2});
+  Queue queue(test_device(), {.threads = 2});
   Diffusion model;
   model.prepare(queue, d, quick());
   std::size_t reports = 0;
