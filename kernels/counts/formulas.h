@@ -8,7 +8,7 @@
 // choice made by a factor of 0 or 1 that is no condition (a repeated condition is threaded into branches).
 #if defined(__CUDACC__)
 #define PERTURBINE_INLINE __host__ __device__ __forceinline__
-#define PERTURBINE_UNROLL(n) _Pragma("unroll")
+#define PERTURBINE_UNROLL(n)  // nvcc unrolls short loops itself
 #else
 #define PERTURBINE_INLINE [[gnu::always_inline]] inline
 #define PERTURBINE_DO_PRAGMA(text) _Pragma(#text)
