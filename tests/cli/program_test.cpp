@@ -73,6 +73,11 @@ TEST(Program, BadInputIsRefusedAndNothingIsOverwritten) {
   expect_refused("inspect " + folder() + "/text.h5ad", "is not an HDF5 file");
   expect_refused("inspect " + good + " --condition-column guide", "no column 'guide'");
   expect_refused("inspect " + good + " --cell-type-column kind", "no column 'kind'");
+  expect_refused("inspect " + good + " --memory 0", "allow it by --memory 1");
+  write_text(folder() + "/file", "no folder");
+  expect_refused("simulate --out " + folder() + "/file/x.h5ad", "no such folder to write into");
+  expect_refused(p.train + " --technical-shrinkage some --out " + folder() + "/r", "must be auto or a number");
+  expect_refused(p.train + " --network tree --out " + folder() + "/r", "--network is 'tree'");
   expect_refused("split " + good + " --kind halves --out " + folder() + "/x.json", "--kind is 'halves'");
   expect_refused("split " + good + " --kind random --fraction 1.5 --out " + folder() + "/x.json", "--fraction is 1.5");
   expect_refused("split " + p.data + " --kind random --out " + p.split, "is already there");
@@ -101,6 +106,31 @@ TEST(Program, BadInputIsRefusedAndNothingIsOverwritten) {
   write_text(folder() + "/broken.toml", "steps = = 5\n");
   expect_refused(p.train + " --config " + folder() + "/broken.toml --out " + folder() + "/r", "is not valid TOML");
   EXPECT_FALSE(std::filesystem::exists(folder() + "/p.h5ad"));
+}
+
+TEST(Program, AFolderThatCannotBeWrittenIsRefused) {
+  if (geteuid() == 0) {
+    // Root may write everywhere but here.
+    expect_refused("simulate --genes 20 --cells 5 --out /proc/self/x.h5ad", "/proc/self");
+    return;
+  }
+  std::filesystem::create_directories(folder() + "/closed");
+  std::filesystem::permissions(folder() + "/closed",
+                               std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  expect_refused("simulate --out " + folder() + "/closed/x.h5ad", "cannot be written into");
+}
+
+TEST(Program, EveryCommandGivesItsResultAsJson) {
+  Prepared& p = prepared();
+  for (const std::string& command :
+       {"simulate --genes 20 --cells 5 --out " + folder() + "/json.h5ad",
+        "split " + p.data + " --kind random --out " + folder() + "/json.split",
+        "predict --run " + p.run_folder + " --condition P1 --cells 5 --out " + folder() + "/json_cells.h5ad",
+        "inspect " + p.data, p.train + " --out " + folder() + "/json_run", std::string("devices")}) {
+    const Outcome o = run(command + " --json --quiet");
+    EXPECT_EQ(o.code, 0) << command << o.err;
+    EXPECT_EQ(o.out.substr(0, 12), "{\n \"schema\":") << command;
+  }
 }
 
 TEST(Program, ACheckpointOfAnotherKindIsRefused) {
