@@ -1,5 +1,6 @@
 // evaluate and benchmark.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <sstream>
@@ -39,8 +40,7 @@ void write_results(const BenchmarkResults& r, const std::string& out, Work& work
     std::printf("%s", json.c_str());
   else
     std::printf("%s%s", r.simulated ? "SIMULATED DATA\n" : "", metrics_table(r).c_str());
-  say(common,
-      text(out, "/report.html, metrics.json and metrics.csv are written (", static_cast<int>(r.seconds + .5), " s)"));
+  say(common, text(out, "/report.html, metrics.json and metrics.csv are written (", std::lround(r.seconds), " s)"));
 }
 
 // Predicted means that a file of generated cells states beside them, by condition (and "|" cell type).

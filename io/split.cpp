@@ -1,6 +1,7 @@
 #include "io/split.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -264,7 +265,7 @@ std::vector<SplitLists> make_split(const Dataset& data, const SplitOptions& o) {
     std::set<std::string> chosen;
     const auto order = shuffled(from.size(), o.seed);
     const auto count =
-        std::max<std::size_t>(1, static_cast<std::size_t>(o.fraction * static_cast<double>(from.size()) + .5));
+        std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(o.fraction * static_cast<double>(from.size()))));
     for (std::size_t i = 0; i < std::min(count, from.size()); ++i) chosen.insert(from[order[i]]);
     return chosen;
   };

@@ -41,6 +41,7 @@
   X(ScaleRows<bfloat16>)                 \
   X(Silu<float>)                         \
   X(Silu<bfloat16>)                      \
+  X(Round<float>)                        \
   X(GlobalNorm<float>)                   \
   X(AdamW<float>)                        \
   X(RandomFill<float>)                   \

@@ -40,6 +40,9 @@ void pointwise(CaseList& list) {
            },
            {"backward"});
   list.gradient("silu", "silu.backward");
+  list.add(FloatOnly{}, "round", shapes, []<class T>(Operands<T>& o, const Shape& s) {
+    return Round<T>{o.input("x", s[0], s[1]), o.template output_matrix<bfloat16>("y", s[0], s[1])};
+  });
 }
 
 }  // namespace perturbine::cases

@@ -38,8 +38,10 @@ void statistics(CaseList& list) {
              // Rising rows with ties: a ramp whose steps double, more slowly for b.
              auto rising = [&](const char* name, std::size_t n, double stretch) {
                std::size_t at = 0;
-               return o.input(name, s[0], n,
-                              [=](double, double) mutable { return stretch * static_cast<double>(at++ % n / 2); });
+               return o.input(name, s[0], n, [=](double, double) mutable {
+                 const std::size_t pair = at++ % n / 2;  // every number twice
+                 return stretch * static_cast<double>(pair);
+               });
              };
              return CompareSorted<T>{rising("a", s[1], 1), rising("b", s[2], .625),
                                      o.output_vector("wasserstein", s[0]), o.output_vector("crps", s[0])};

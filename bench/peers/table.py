@@ -56,14 +56,25 @@ for name, parts in cases:
     table.append({"case": name, "ours_ms": mine and mine[0], "ours_fastest_ms": mine and mine[1], "torch_ms": peer and peer["median"],
                   "torch_fastest_ms": peer and peer["fastest"],
                   "ratio": mine and peer and peer["median"] / mine[0], "ratio_of_fastest": mine and peer and peer["fastest"] / mine[1]})
+# The floor of a training step: its products at the measured product ceiling, the bytes of the rest at the copy ceiling.
+floors = {}
+for b in models["benchmarks"]:
+    ceiling = next((d for d in (devices or {"devices": []})["devices"] if d["device"].startswith(device)), None)
+    if b["name"].startswith("training_step/f32") and "product_GFLOP" in b and ceiling and (("/cuda" in b["name"]) == (device == "cuda")):
+        floors["training_step/f32"] = 1e3 * (b["product_GFLOP"] / ceiling["product_gigaflops"] + b["other_MB"] / 1e3 / ceiling["copy_gigabytes_per_second"])
 cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.machine())
 name = cpu if device == "cpu" else next((d["name"] for d in (devices or {"devices": []})["devices"] if d["device"].startswith("cuda")), "cuda")
 version = peers["version"] if peers else None
 result.parent.mkdir(parents=True, exist_ok=True)
 json.dump({"schema": "perturbine.bench/2", "date": str(date.today()), "device": device, "name": name, "torch": version, "table": table,
-           "ceilings": devices and devices["devices"], "kernels": kernels, "models": models}, open(result, "w"), indent=1)
+           "floors_ms": floors, "ceilings": devices and devices["devices"], "kernels": kernels, "models": models}, open(result, "w"), indent=1)
 print(f"{name}, PyTorch {version}, {date.today()}; medians, ratio of medians (of the fastest)\n")
 print("| case | ours, ms | PyTorch, ms | ratio |\n|---|---|---|---|")
+for name, floor in floors.items():
+    ours_ms = next(r["ours_ms"] for r in table if r["case"] == name)
+    footnote = f"floor of {name}: {floor:.1f} ms at the ceilings measured in this run; measured / floor = {ours_ms / floor:.2f}"
 for r in table:
     number = lambda v: "-" if v is None else f"{v:.3g}"
     print(f"| {r['case']} | {number(r['ours_ms'])} | {number(r['torch_ms'])} | {number(r['ratio'])} ({number(r['ratio_of_fastest'])}) |")
+if floors:
+    print("\n" + footnote)

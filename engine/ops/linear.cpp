@@ -1,8 +1,17 @@
 #include "engine/ops/ops.h"
 #include "kernels/dense/epilogue.h"
+#include "kernels/pointwise/pointwise.h"
 
 namespace perturbine::ops {
 namespace {
+
+// Of an operand of several products, where they round to bfloat16: rounded once. A GPU's library rounds by itself.
+MatrixView<const bfloat16> round_once(Tape& t, MatrixView<const float> x) {
+  if (t.queue().math() != Math::bf16 || t.queue().device() == Device::cuda) return {};
+  const MatrixView<bfloat16> y = t.arena().matrix<bfloat16>(x.rows, x.columns);
+  t.queue().run(Round<float>{x, y});
+  return y;
+}
 
 struct Record {
   Var x, y, residual;
@@ -10,6 +19,7 @@ struct Record {
   MatrixView<float> z;  // before the activation; empty without one
   Activation activation;
   bool has_residual;
+  MatrixView<const bfloat16> rounded_x;  // or empty
 
   void backward(Tape& t) const {
     Queue& q = t.queue();
@@ -18,19 +28,22 @@ struct Record {
     const bool plain = activation == Activation::none;
     const MatrixView<float> dz = plain ? dy : (has_residual ? t.arena().matrix<float>(dy.rows, dy.columns) : dy);
     const MatrixView<float> written = plain ? MatrixView<float>{} : dz;
+    MatrixView<const bfloat16> rounded_dz;
     if (!t.parameters_frozen()) {
       const Tape::Target dbias = t.gradient_target(bias);
       q.run(BiasActivationBackward<float>{
           dy, z, written, {dbias.view.data, dbias.view.columns}, activation, dbias.accumulate});
       const Tape::Target dweight = t.gradient_target(weight);
-      q.run(MatrixProduct<float>{dz, t.value(x), dweight.view, true, false, dweight.accumulate, q.math()});
+      rounded_dz = round_once(t, dz);
+      q.run(MatrixProduct<float>{dz, t.value(x), dweight.view, true, false, dweight.accumulate, q.math(), rounded_dz,
+                                 rounded_x});
     } else if (!plain) {
       q.run(BiasActivationBackward<float>{dy, z, written, {}, activation, false});
     }
     if (t.needs_gradient(x)) {
       const Tape::Target dx = t.gradient_target(x);
       q.run(MatrixProduct<float>{dz, t.parameters().value(weight), dx.view, false, false, dx.accumulate, q.math(),
-                                 t.parameters().rounded(weight)});
+                                 rounded_dz, t.parameters().rounded(weight)});
     }
     if (has_residual) t.pass_gradient(y, residual);
   }
@@ -41,6 +54,7 @@ Var run(Tape& t, Var x, Parameter weight, Parameter bias, Activation activation,
   const Var y = t.make(in.rows, w.rows);
   const MatrixView<float> z =
       activation == Activation::none ? MatrixView<float>{} : t.arena().matrix<float>(in.rows, w.rows);
+  const MatrixView<const bfloat16> rounded_x = round_once(t, in);
   t.queue().run(Linear<float>{in,
                               w,
                               {b.data, b.columns},
@@ -49,8 +63,10 @@ Var run(Tape& t, Var x, Parameter weight, Parameter bias, Activation activation,
                               t.value(y),
                               activation,
                               t.queue().math(),
+                              rounded_x,
                               t.parameters().rounded(weight)});
-  t.push(Record{x, y, residual != nullptr ? *residual : Var{}, weight, bias, z, activation, residual != nullptr});
+  t.push(Record{x, y, residual != nullptr ? *residual : Var{}, weight, bias, z, activation, residual != nullptr,
+                rounded_x});
   return y;
 }
 

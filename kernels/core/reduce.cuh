@@ -32,4 +32,16 @@ __device__ inline T block_sum(T v) {
   return warp_sum(lane < warps ? partial[lane] : T{0});
 }
 
+/// Stage two of column sums over blocks of rows: one thread of 128 per column adds the blocks' partial sums in their
+/// order. Block b's sums stand at partial + b * stride.
+template <class T>
+__global__ void __launch_bounds__(128)
+    add_blocks(const T* partial, unsigned blocks, std::size_t stride, VectorView<T> out, bool accumulate) {
+  const std::size_t column = blockIdx.x * 128 + threadIdx.x;
+  if (column >= out.size) return;
+  T sum = accumulate ? out[column] : T{0};
+  for (unsigned b = 0; b < blocks; ++b) sum += partial[b * stride + column];
+  out[column] = sum;
+}
+
 }  // namespace perturbine::PERTURBINE_DEVICE_NAMESPACE

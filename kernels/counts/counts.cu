@@ -77,14 +77,6 @@ __global__ void __launch_bounds__(threads) theta_gradient(CountLikelihood<float>
   partial[blockIdx.y * op.mean.columns + j] = sum;
 }
 
-__global__ void __launch_bounds__(threads) add_blocks(const float* partial, unsigned blocks, VectorView<float> out) {
-  const std::size_t j = blockIdx.x * threads + threadIdx.x;
-  if (j >= out.size) return;
-  float sum = 0;
-  for (unsigned b = 0; b < blocks; ++b) sum += partial[b * out.size + j];
-  out[j] = sum;
-}
-
 __global__ void __launch_bounds__(threads) sample_counts(SampleCounts<float> op) {
   const std::size_t i = blockIdx.x;
   for (std::size_t j = threadIdx.x; j < op.y.columns; j += threads) {
@@ -104,7 +96,8 @@ void enqueue(DeviceExecutor& executor, const CountLikelihood<float>& op) {
   const unsigned blocks = blocks_for(op.mean.rows, block_rows), across = blocks_for(op.mean.columns, threads);
   float* partial = workspace<float>(executor, blocks * op.mean.columns);
   launch(theta_gradient, dim3(across, blocks), dim3(threads), 0, executor, op, partial);
-  launch(add_blocks, dim3(across), dim3(threads), 0, executor, partial, blocks, op.dtheta);
+  launch(add_blocks<float>, dim3(across), dim3(threads), 0, executor, partial, blocks, op.mean.columns, op.dtheta,
+         false);
 }
 void enqueue(DeviceExecutor& executor, const SampleCounts<float>& op) {
   launch(sample_counts, dim3(static_cast<unsigned>(op.y.rows)), dim3(threads), 0, executor, op);

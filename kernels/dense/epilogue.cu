@@ -1,6 +1,7 @@
 #include "kernels/dense/epilogue.h"
 
 #include "kernels/core/formulas.h"
+#include "kernels/core/reduce.cuh"
 #include "kernels/core/vector.cuh"
 
 namespace perturbine {
@@ -63,16 +64,6 @@ __global__ void __launch_bounds__(256) bias_activation_backward(BiasActivationBa
   }
 }
 
-// Stage two: one thread per column adds the blocks in order.
-__global__ void __launch_bounds__(128)
-    add_blocks(const float* partial, unsigned blocks, VectorView<float> out, bool accumulate) {
-  const std::size_t column = blockIdx.x * 128 + threadIdx.x;
-  if (column >= out.size) return;
-  float sum = accumulate ? out[column] : 0.0f;
-  for (unsigned b = 0; b < blocks; ++b) sum += partial[b * out.size + column];
-  out[column] = sum;
-}
-
 void enqueue(DeviceExecutor& executor, const BiasActivation<float>& op) {
   launch(bias_activation, dim3(static_cast<unsigned>(op.y.rows)), dim3(128), 0, executor, op);
 }
@@ -82,8 +73,8 @@ void enqueue(DeviceExecutor& executor, const BiasActivationBackward<float>& op) 
   float* partial = op.dbias.data != nullptr ? workspace<float>(executor, blocks * op.dy.columns) : nullptr;
   launch(bias_activation_backward, dim3(blocks_for(op.dy.columns, 32), blocks), dim3(32, 8), 0, executor, op, partial);
   if (partial != nullptr)
-    launch(add_blocks, dim3(blocks_for(op.dy.columns, 128)), dim3(128), 0, executor, partial, blocks, op.dbias,
-           op.accumulate);
+    launch(add_blocks<float>, dim3(blocks_for(op.dy.columns, 128)), dim3(128), 0, executor, partial, blocks,
+           op.dy.columns, op.dbias, op.accumulate);
 }
 
 }  // namespace

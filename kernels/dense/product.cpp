@@ -2,6 +2,7 @@
 
 #include "kernels/core/cpu.h"
 #include "kernels/dense/product_library.h"
+#include "kernels/pointwise/pointwise.h"
 
 namespace perturbine {
 namespace {
@@ -21,21 +22,20 @@ TileShape tile_shape(std::size_t rows, std::size_t columns, bool transpose_a, bo
   return {std::max<std::size_t>(1, ((rows + tiles - 1) / tiles + 3) / 4 * 4), tall ? 128u : 512u};
 }
 
-void round_to_bfloat16(Cpu& cpu, MatrixView<const float> from, bfloat16* to) {
-  for_rows(cpu, from.rows, from.columns, [&](std::size_t i) {
-    const float* x = from.row(i);
-    bfloat16* y = to + i * from.columns;
-#pragma omp simd
-    for (std::size_t j = 0; j < from.columns; ++j)
-      y[j].bits = bfloat16(x[j]).bits;  // not the struct: its copy would not become vector code
-  });
+// The bfloat16 form of an operand: as given, or rounded into `memory`.
+MatrixView<const bfloat16> rounded(Cpu& cpu, MatrixView<const float> from, MatrixView<const bfloat16> given,
+                                   bfloat16* memory) {
+  if (given.data != nullptr) return given;
+  const auto to = matrix(memory, from.rows, from.columns);
+  execute(cpu, Round<float>{from, to});
+  return to;
 }
 
 // Runs `finish(first_row, row_count, first_column, column_count)` on every tile as soon as it is computed.
 template <class Finish>
 void multiply_tiles(Cpu& cpu, MatrixView<const float> a, MatrixView<const float> b, MatrixView<float> c,
-                    bool transpose_a, bool transpose_b, bool accumulate, Math math,
-                    MatrixView<const bfloat16> rounded_b, Finish&& finish) {
+                    bool transpose_a, bool transpose_b, bool accumulate, Math math, MatrixView<const bfloat16> a16,
+                    MatrixView<const bfloat16> b16, Finish&& finish) {
   const auto [tile_rows, tile_columns] = tile_shape(c.rows, c.columns, transpose_a, transpose_b);
   const std::size_t inner = transpose_a ? a.rows : a.columns;
   const std::size_t down = (c.rows + tile_rows - 1) / tile_rows, across = (c.columns + tile_columns - 1) / tile_columns;
@@ -44,24 +44,20 @@ void multiply_tiles(Cpu& cpu, MatrixView<const float> a, MatrixView<const float>
     finish(0, c.rows, 0, c.columns);
     return;
   }
-  const bfloat16 *a16 = nullptr, *b16 = rounded_b.data;
-  std::size_t pitch_b16 = rounded_b.pitch;
   if (math == Math::bf16) {
-    bfloat16* memory = cpu.workspace.get<bfloat16>(a.rows * a.columns + (b16 == nullptr ? b.rows * b.columns : 0));
-    round_to_bfloat16(cpu, a, memory);
-    a16 = memory;
-    if (b16 == nullptr) {
-      round_to_bfloat16(cpu, b, memory + a.rows * a.columns);
-      b16 = memory + a.rows * a.columns, pitch_b16 = b.columns;
-    }
+    const std::size_t of_a = a16.data == nullptr ? a.rows * a.columns : 0,
+                      of_b = b16.data == nullptr ? b.rows * b.columns : 0;
+    bfloat16* memory = cpu.workspace.get<bfloat16>(of_a + of_b);
+    a16 = rounded(cpu, a, a16, memory);
+    b16 = rounded(cpu, b, b16, memory + of_a);
   }
   cpu.pool.run(down * across, [&, tile_rows = tile_rows, tile_columns = tile_columns](std::size_t t) {
     const std::size_t i = t / across * tile_rows, j = t % across * tile_columns;
     const std::size_t rows = std::min(tile_rows, c.rows - i), columns = std::min(tile_columns, c.columns - j);
     blas::Tile tile{rows, columns, inner, transpose_a, transpose_b, accumulate, a.pitch, b.pitch, c.pitch};
     if (math == Math::bf16) {
-      tile.pitch_a = a.columns, tile.pitch_b = pitch_b16;
-      blas::multiply(tile, a16 + (transpose_a ? i : i * a.columns), b16 + (transpose_b ? j * pitch_b16 : j),
+      tile.pitch_a = a16.pitch, tile.pitch_b = b16.pitch;
+      blas::multiply(tile, transpose_a ? a16.data + i : a16.row(i), transpose_b ? b16.row(j) : b16.data + j,
                      c.row(i) + j);
     } else {
       blas::multiply(tile, transpose_a ? a.data + i : a.row(i), transpose_b ? b.row(j) : b.data + j, c.row(i) + j);
@@ -71,8 +67,8 @@ void multiply_tiles(Cpu& cpu, MatrixView<const float> a, MatrixView<const float>
 }
 
 void run(Cpu& cpu, const MatrixProduct<float>& op) {
-  multiply_tiles(cpu, op.a, op.b, op.c, op.transpose_a, op.transpose_b, op.accumulate, op.math, op.rounded_b,
-                 [](std::size_t, std::size_t, std::size_t, std::size_t) {});
+  multiply_tiles(cpu, op.a, op.b, op.c, op.transpose_a, op.transpose_b, op.accumulate, op.math, op.rounded_a,
+                 op.rounded_b, [](std::size_t, std::size_t, std::size_t, std::size_t) {});
 }
 
 template <Activation activation>
@@ -98,7 +94,7 @@ void epilogue(const Linear<float>& op, MatrixView<float> product, std::size_t i,
 
 void run(Cpu& cpu, const Linear<float>& op) {
   const MatrixView<float> product = op.activation == Activation::none ? op.y : op.z;
-  multiply_tiles(cpu, op.x, op.weight, product, false, true, false, op.math, op.rounded_weight,
+  multiply_tiles(cpu, op.x, op.weight, product, false, true, false, op.math, op.rounded_x, op.rounded_weight,
                  [&](std::size_t i, std::size_t rows, std::size_t j, std::size_t columns) {
                    for (std::size_t r = i; r < i + rows; ++r) {
                      if (op.activation == Activation::silu)

@@ -13,18 +13,21 @@ struct MatrixProduct {
   MatrixView<T> c;  // [rows, columns]
   bool transpose_a = false, transpose_b = false, accumulate = false;
   Math math = Math::f32;
-  MatrixView<const bfloat16> rounded_b{};  // or empty: b rounded already (weights, by the optimiser); saves a pass
+  // Of the shapes of a and b, or empty: rounded already (weights by the optimiser, activations by Round). Used where
+  // math is bf16 and the library does not round by itself.
+  MatrixView<const bfloat16> rounded_a{}, rounded_b{};
 
   std::size_t inner() const { return transpose_a ? a.rows : a.columns; }
   static constexpr std::string_view name = "matrix_product";
   static constexpr std::string_view library = "cuBLASLt";
   template <class Visitor>
   void operands(Visitor&& visit) const {
-    visit("a", a), visit("b", b), visit("c", c), visit("rounded_b", rounded_b);
+    visit("a", a), visit("b", b), visit("c", c), visit("rounded_a", rounded_a), visit("rounded_b", rounded_b);
   }
   void check() const {
     require_shape(*this, "a", a, transpose_a ? inner() : c.rows, transpose_a ? c.rows : inner());
     require_shape(*this, "b", b, transpose_b ? c.columns : inner(), transpose_b ? inner() : c.columns);
+    if (rounded_a.data != nullptr) require_shape(*this, "rounded_a", rounded_a, a.rows, a.columns);
     if (rounded_b.data != nullptr) require_shape(*this, "rounded_b", rounded_b, b.rows, b.columns);
   }
   Cost cost() const {
@@ -49,18 +52,19 @@ struct Linear {
   MatrixView<T> y;               // [rows, out]
   Activation activation = Activation::none;
   Math math = Math::f32;
-  MatrixView<const bfloat16> rounded_weight{};  // [out, in], or empty: the weight rounded already
+  MatrixView<const bfloat16> rounded_x{}, rounded_weight{};  // as in MatrixProduct
 
   static constexpr std::string_view name = "linear";
   static constexpr std::string_view library = "cuBLASLt";
   template <class Visitor>
   void operands(Visitor&& visit) const {
     visit("x", x), visit("weight", weight), visit("bias", bias), visit("residual", residual), visit("z", z),
-        visit("y", y), visit("rounded_weight", rounded_weight);
+        visit("y", y), visit("rounded_x", rounded_x), visit("rounded_weight", rounded_weight);
   }
   void check() const {
     require_shape(*this, "y", y, x.rows, weight.rows);
     require_shape(*this, "weight", weight, weight.rows, x.columns);
+    if (rounded_x.data != nullptr) require_shape(*this, "rounded_x", rounded_x, x.rows, x.columns);
     if (rounded_weight.data != nullptr)
       require_shape(*this, "rounded_weight", rounded_weight, weight.rows, weight.columns);
     if (bias.data != nullptr) require_size(*this, "bias", bias, weight.rows);

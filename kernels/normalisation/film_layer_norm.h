@@ -36,8 +36,8 @@ struct FilmLayerNorm {
   Cost cost() const { return memory_cost(*this, (activate ? 16.0 : 10.0) * static_cast<double>(x.rows * x.columns)); }
 };
 
-/// Gradients of FilmLayerNorm with respect to x, scale and shift, row by row also where one row of scale and shift served
-/// all. With `accumulate`, dx is added to.
+/// Gradients of FilmLayerNorm with respect to x, scale and shift, row by row also where one row of scale and shift
+/// served all. With `accumulate`, dx is added to.
 template <class T>
 struct FilmLayerNormBackward {
   MatrixView<const T> x, scale, shift, dy;                     // [rows, width]; scale and shift may be [1, width]

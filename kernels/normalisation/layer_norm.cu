@@ -64,19 +64,6 @@ __global__ void __launch_bounds__(threads) partial_sums(LayerNormBackward<T> op,
   partial[blockIdx.y * 2 * n + n + j] = dbias;
 }
 
-__global__ void __launch_bounds__(threads)
-    add_blocks(const float* partial, unsigned blocks, VectorView<float> dgain, VectorView<float> dbias) {
-  const std::size_t j = blockIdx.x * threads + threadIdx.x, n = dgain.size;
-  if (j >= n) return;
-  float a = 0, b = 0;
-  for (unsigned k = 0; k < blocks; ++k) {
-    a += partial[k * 2 * n + j];
-    b += partial[k * 2 * n + n + j];
-  }
-  dgain[j] = a;
-  dbias[j] = b;
-}
-
 template <class T>
 void enqueue(DeviceExecutor& executor, const LayerNorm<T>& op) {
   launch(layer_norm<T>, dim3(static_cast<unsigned>(op.x.rows)), dim3(threads), 0, executor, op);
@@ -86,7 +73,8 @@ void enqueue(DeviceExecutor& executor, const LayerNormBackward<T>& op) {
   const unsigned blocks = blocks_for(op.x.rows, block_rows), across = blocks_for(op.x.columns, threads);
   float* partial = workspace<float>(executor, blocks * 2 * op.x.columns);
   launch(partial_sums<T>, dim3(across, blocks), dim3(threads), 0, executor, op, partial);
-  launch(add_blocks, dim3(across), dim3(threads), 0, executor, partial, blocks, op.dgain, op.dbias);
+  for (const auto& [first, out] : {std::pair{partial, op.dgain}, {partial + op.x.columns, op.dbias}})
+    launch(add_blocks<float>, dim3(across), dim3(threads), 0, executor, first, blocks, 2 * op.x.columns, out, false);
   launch(layer_norm_dx<T>, dim3(static_cast<unsigned>(op.x.rows)), dim3(threads), 0, executor, op);
 }
 

@@ -80,6 +80,16 @@ void run(Cpu& cpu, const Silu<T>& op) {
   });
 }
 
+void run(Cpu& cpu, const Round<float>& op) {
+  for_rows(cpu, op.y.rows, op.y.columns, [&](std::size_t i) {
+    const float* x = op.x.row(i);
+    bfloat16* y = op.y.row(i);
+#pragma omp simd
+    for (std::size_t j = 0; j < op.y.columns; ++j)
+      y[j].bits = bfloat16(x[j]).bits;  // not the struct: its copy would not become vector code
+  });
+}
+
 }  // namespace
 
 PERTURBINE_EXECUTE(Cpu, run, Combine<float>)
@@ -92,5 +102,6 @@ PERTURBINE_EXECUTE(Cpu, run, ScaleRows<float>)
 PERTURBINE_EXECUTE(Cpu, run, ScaleRows<bfloat16>)
 PERTURBINE_EXECUTE(Cpu, run, Silu<float>)
 PERTURBINE_EXECUTE(Cpu, run, Silu<bfloat16>)
+PERTURBINE_EXECUTE(Cpu, run, Round<float>)
 
 }  // namespace perturbine

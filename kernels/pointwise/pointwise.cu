@@ -83,6 +83,13 @@ __global__ void __launch_bounds__(threads) silu(Silu<T> op) {
   });
 }
 
+template <class T>
+__global__ void __launch_bounds__(threads) round_rows(Round<T> op) {
+  const T* x = op.x.row(blockIdx.x);
+  bfloat16* y = op.y.row(blockIdx.x);
+  for (std::size_t j = threadIdx.x; j < op.y.columns; j += threads) y[j] = bfloat16(static_cast<float>(x[j]));
+}
+
 #define PERTURBINE_ROWS(Op, kernel)                                                            \
   template <class T>                                                                           \
   void enqueue(DeviceExecutor& executor, const Op<T>& op) {                                    \
@@ -93,6 +100,7 @@ PERTURBINE_ROWS(GatherRows, gather_rows)
 PERTURBINE_ROWS(Dropout, dropout)
 PERTURBINE_ROWS(ScaleRows, scale_rows)
 PERTURBINE_ROWS(Silu, silu)
+PERTURBINE_ROWS(Round, round_rows)
 
 }  // namespace
 
@@ -106,5 +114,6 @@ PERTURBINE_EXECUTE(DeviceExecutor, enqueue, ScaleRows<float>)
 PERTURBINE_EXECUTE(DeviceExecutor, enqueue, ScaleRows<bfloat16>)
 PERTURBINE_EXECUTE(DeviceExecutor, enqueue, Silu<float>)
 PERTURBINE_EXECUTE(DeviceExecutor, enqueue, Silu<bfloat16>)
+PERTURBINE_EXECUTE(DeviceExecutor, enqueue, Round<float>)
 
 }  // namespace perturbine

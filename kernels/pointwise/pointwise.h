@@ -107,4 +107,19 @@ struct Silu {
   Cost cost() const { return memory_cost(*this, 8.0 * static_cast<double>(y.rows * y.columns)); }
 };
 
+/// y = x rounded to bfloat16: once for every product that reads x.
+template <class T>
+struct Round {
+  MatrixView<const T> x;
+  MatrixView<bfloat16> y;
+
+  static constexpr std::string_view name = "round";
+  template <class Visitor>
+  void operands(Visitor&& visit) const {
+    visit("x", x), visit("y", y);
+  }
+  void check() const { require_shape(*this, "y", y, x.rows, x.columns); }
+  Cost cost() const { return memory_cost(*this, static_cast<double>(y.rows * y.columns)); }
+};
+
 }  // namespace perturbine

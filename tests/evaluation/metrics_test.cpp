@@ -24,7 +24,7 @@ std::vector<float> cells(std::size_t n, std::uint64_t seed, float shift) {
 std::vector<double> mean_of(const std::vector<float>& x) {
   std::vector<double> m(genes, 0);
   for (std::size_t i = 0; i < x.size(); ++i)
-    m[i % genes] += static_cast<double>(x[i]) / static_cast<double>(x.size() / genes);
+    m[i % genes] += static_cast<double>(x[i]) * static_cast<double>(genes) / static_cast<double>(x.size());
   return m;
 }
 double value(const std::vector<MetricValue>& v, const std::string& name) {

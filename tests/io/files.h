@@ -47,7 +47,7 @@ struct SmallFile {
   }
 
   std::string write(const std::string& name) const {
-    const std::string path = folder() + "/" + name;
+    std::string path = folder() + "/" + name;
     const auto file = hdf5::create_in_memory();
     if (with_matrix && dense) {
       std::vector<double> rows(static_cast<std::size_t>(shape[0] * shape[1]), 0);

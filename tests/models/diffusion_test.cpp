@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <thread>
 
 #include "kernels/core/philox.h"
@@ -366,6 +367,27 @@ TEST(Diffusion, ReportsTheLossOfValidationConditions) {
   blind.prepare(queue, d, quick());
   blind.resume(queue, {});
   EXPECT_EQ(model.state(queue).value, blind.state(queue).value);
+}
+
+TEST(Diffusion, MemoryDoesNotGrowOverTenThousandSteps) {
+  const auto resident = [] {
+    std::ifstream in("/proc/self/statm");
+    std::size_t total = 0, pages = 0;
+    in >> total >> pages;
+    return pages * 4096;
+  };
+  Queue queue(test_device(), {.threads = 1});
+  Diffusion model;
+  TrainingOptions o = quick();
+  o.steps = 10000, o.batch_size = 8, o.hidden = 8, o.blocks = 1;
+  model.prepare(queue, toy(), o);
+  std::size_t early = 0, peak = 0;
+  model.resume(queue, [&](const TrainingProgress& p) {
+    if (p.step == 500) early = resident(), peak = model.peak_memory();
+    return true;
+  });
+  EXPECT_EQ(model.peak_memory(), peak);  // the arena's plan is that of the first step
+  EXPECT_LT(resident(), early + (4u << 20));
 }
 
 }  // namespace

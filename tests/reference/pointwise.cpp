@@ -45,4 +45,16 @@ void execute(const Silu<double>& op) {
     }
 }
 
+// To the nearest number of 8 significant bits, ties to even, for normal numbers: in whole multiples of its last place.
+template <>
+void execute(const Round<double>& op) {
+  for (std::size_t i = 0; i < op.y.rows; ++i)
+    for (std::size_t j = 0; j < op.y.columns; ++j) {
+      int exponent = 0;
+      std::frexp(op.x(i, j), &exponent);
+      const double last = std::ldexp(1.0, exponent - 8);
+      op.y(i, j) = bfloat16(std::nearbyint(op.x(i, j) / last) * last);
+    }
+}
+
 }  // namespace perturbine::reference
