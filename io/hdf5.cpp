@@ -308,12 +308,21 @@ void write_bool_attribute(hid_t object, const std::string& name, bool value) {
   require(H5Awrite(a, type, &v) >= 0, "HDF5: attribute ", name, " cannot be written");
 }
 
+namespace {
+// Without the time of writing, which HDF5 would note: the same contents are the same bytes.
+Handle timeless_dataset() {
+  Handle list = list_handle(H5Pcreate(H5P_DATASET_CREATE));
+  H5Pset_obj_track_times(list, false);
+  return list;
+}
+}  // namespace
+
 Handle write_array(hid_t where, const std::string& path, hid_t file_type, hid_t memory_type,
                    const std::vector<hsize_t>& extent, const void* data) {
   Handle space = extent.empty()
                      ? space_handle(H5Screate(H5S_SCALAR))
                      : space_handle(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr));
-  Handle list = list_handle(H5Pcreate(H5P_DATASET_CREATE));
+  Handle list = timeless_dataset();
   hsize_t count = 1;
   for (const hsize_t n : extent) count *= n;
   if (!extent.empty() && count > 1024) {
@@ -333,7 +342,8 @@ Handle write_array(hid_t where, const std::string& path, hid_t file_type, hid_t 
 Handle write_strings(hid_t where, const std::string& path, const std::vector<std::string>& values) {
   const hsize_t n = values.size();
   Handle type = text_type(), space = space_handle(H5Screate_simple(1, &n, nullptr));
-  Handle d = dataset_handle(H5Dcreate2(where, path.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+  Handle list = timeless_dataset();
+  Handle d = dataset_handle(H5Dcreate2(where, path.c_str(), type, space, H5P_DEFAULT, list, H5P_DEFAULT));
   std::vector<const char*> pointers;
   for (const std::string& v : values) pointers.push_back(v.c_str());
   require(d.valid() && (n == 0 || H5Dwrite(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()) >= 0),
