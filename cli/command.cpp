@@ -70,6 +70,10 @@ void add_training_options(CLI::App& app, TrainingOptions& o) {
   app.add_option("--control-summary", o.control_summary,
                  "what the network sees of control cells where there are several contexts: attention, mean or none")
       ->capture_default_str();
+  app.add_option(
+         "--network-mean", o.network_mean,
+         "auto: where the split has validation conditions the network moves the mean as far as helps on them; never")
+      ->capture_default_str();
   app.add_option_function<std::string>(
          "--technical-shrinkage",
          [&o](const std::string& given) {
@@ -116,6 +120,7 @@ void check_training_options(const TrainingOptions& o) {
                   list);
   };
   one_of("--space", o.space, {"latent", "genes"}), one_of("--network", o.network, {"residual", "u-shaped"});
+  one_of("--network-mean", o.network_mean, {"auto", "never"});
   one_of("--control-summary", o.control_summary, {"attention", "mean", "none"});
   sampler_named(o.sampler), schedule_named(o.schedule);
   require_input(o.target == "x0" || o.target == "v" || o.target == "epsilon" || o.target == "score", "--target is '",

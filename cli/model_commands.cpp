@@ -57,11 +57,11 @@ void train(TrainOptions& o, const Common& common) {
     say(common, text("going on from step ", run.step));
   } else {
     run.model = std::make_unique<Diffusion>();
-    run.model->prepare(queue, training_data(data, fold), o.training);
+    run.model->prepare(queue, data_for_models(data, fold), o.training);
   }
   Diffusion& model = *run.model;
+  const std::size_t choices = model.report().size();
   for (const std::string& line : model.report()) say(common, line);
-  if (!fold.validation.empty()) model.set_validation(training_data(data, fold, Role::validation));
   const nlohmann::ordered_json manifest{
       {"version", "0.1.0"},           {"data_sha256", data.sha256}, {"split_sha256", split_hash}, {"seed", common.seed},
       {"device", work.device_name()}, {"threads", queue.threads()}, {"math", common.math}};
@@ -101,6 +101,8 @@ void train(TrainOptions& o, const Common& common) {
     throw Interrupted{};
   }
   save(o.training.steps);
+  const auto report = model.report();  // what training chose besides
+  for (std::size_t i = choices; i < report.size(); ++i) say(common, report[i]);
   say(common,
       text("parameters ", model.parameters().count(), ", peak step memory ", model.peak_memory() >> 10, " KiB"));
   print_result(common, "train", o.out,
@@ -150,7 +152,7 @@ void predict(const PredictOptions& o, const Common& common) {
                   " cell types; name one by --cell-type");
   }
   const GeneratedCells cells = run.model->sample(work.queue(), q, static_cast<std::size_t>(o.cells), common.seed);
-  const std::vector<double> mean = run.model->predict_mean(q);
+  const std::vector<double> mean = run.model->predict_mean(work.queue(), q);
   H5adContents out;
   out.gene_names = run.gene_names;
   out.matrix.columns = cells.genes;

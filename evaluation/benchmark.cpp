@@ -37,6 +37,13 @@ TrainingData training_data(const Dataset& data, const Fold& fold, Role role) {
   return t;
 }
 
+TrainingData data_for_models(const Dataset& data, const Fold& fold) {
+  TrainingData t = training_data(data, fold);
+  if (!fold.validation.empty())
+    t.validation = std::make_shared<const TrainingData>(training_data(data, fold, Role::validation));
+  return t;
+}
+
 EvaluationSpace evaluation_space(const Dataset& data) {
   std::vector<std::size_t> all(data.cells());
   std::iota(all.begin(), all.end(), std::size_t{0});
@@ -175,7 +182,7 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
                   ": has no test entry");
   }
   for (const Fold& fold : folds) {
-    const TrainingData train = training_data(data, fold);
+    const TrainingData train = data_for_models(data, fold);
     std::vector<HeldOut> truths;
     for (const Fold::Entry& e : fold.test) truths.push_back(held_out(data, fold, e));
     auto record = [&](const std::string& model, std::uint64_t seed, const Fold::Entry& e,
@@ -242,7 +249,7 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
               std::find(data.contexts.begin(), data.contexts.end(), e.context) - data.contexts.begin());
           const Query query{data.conditions[data.condition_index(e.label)], context};
           Prediction p;
-          p.mean = model->predict_mean(query);
+          p.mean = model->predict_mean(queue, query);
           if (model->samples()) {
             GeneratedCells cells = model->sample(queue, query, o.cells, seed * 1000003 + k);
             p.count = cells.count;

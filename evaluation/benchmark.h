@@ -58,6 +58,8 @@ void summarise(BenchmarkResults& results);
 
 /// The cells of a role as models see them.
 TrainingData training_data(const Dataset& data, const Fold& fold, Role role = Role::train);
+/// Training cells, and beside them the validation cells where the fold has any.
+TrainingData data_for_models(const Dataset& data, const Fold& fold);
 EvaluationSpace evaluation_space(const Dataset& data);
 /// A held-out condition with everything its metrics need.
 HeldOut held_out(const Dataset& data, const Fold& fold, const Fold::Entry& entry);

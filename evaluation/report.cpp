@@ -168,10 +168,14 @@ std::string metrics_json(const BenchmarkResults& r, const std::string& device, i
   j["data"] = {{"path", r.data_path}, {"sha256", r.data_sha256}, {"simulated", r.simulated}};
   j["run"] = {
       {"seeds", r.seeds}, {"version", "0.1.0"}, {"device", device}, {"threads", threads}, {"seconds", r.seconds}};
-  j["conventions"] = {{"mean", r.mean_source},           {"expression", "log1p(10000 * count / library size)"},
-                      {"library_size", r.library_size_source},   {"mean", "predict_mean"},
-                      {"control_mean", "real file, both sides"}, {"generated_cells", 400},
-                      {"real_cells", "all, at most 400"},        {"undefined_correlation", 0}};
+  j["conventions"] = {{"mean", r.mean_source},
+                      {"expression", "log1p(10000 * count / library size)"},
+                      {"library_size", r.library_size_source},
+                      {"mean", "predict_mean"},
+                      {"control_mean", "real file, both sides"},
+                      {"generated_cells", 400},
+                      {"real_cells", "all, at most 400"},
+                      {"undefined_correlation", 0}};
   j["rows"] = Json::array();
   for (const ResultRow& row : r.rows)
     j["rows"].push_back({{"model", row.model},

@@ -31,6 +31,7 @@ std::string options_text(const TrainingOptions& o) {
       {"space", o.space},
       {"network", o.network},
       {"control-summary", o.control_summary},
+      {"network-mean", o.network_mean},
       {"technical-shrinkage",
        o.technical_shrinkage ? nlohmann::ordered_json(*o.technical_shrinkage) : nlohmann::ordered_json("auto")},
       {"seed", o.seed}};
@@ -56,9 +57,39 @@ TrainingOptions options_from_text(const std::string& text_form) {
   o.guidance_perturbation = j.at("guidance-perturbation");
   o.guidance_context = j.at("guidance-context"), o.seed = j.at("seed");
   o.space = j.at("space"), o.network = j.at("network"), o.control_summary = j.at("control-summary");
+  o.network_mean = j.at("network-mean");
   if (j.at("technical-shrinkage").is_number()) o.technical_shrinkage = j.at("technical-shrinkage");
   return o;
 }
+
+namespace {
+
+void put_cells(CheckpointContents& c, const std::string& prefix, const TrainingData& d) {
+  c.lists[prefix + "contexts"] = d.contexts;
+  for (const Condition& k : d.conditions) c.lists[prefix + "conditions"].push_back(canonical_label(k));
+  c.integers[prefix + "condition"] = {d.condition.begin(), d.condition.end()};
+  c.integers[prefix + "context"] = {d.context.begin(), d.context.end()};
+  c.doubles[prefix + "library_size"] = d.library_size;
+  c.floats[prefix + "expression"] = d.expression;
+}
+
+TrainingData take_cells(const CheckpointContents& c, const std::string& prefix, std::size_t genes,
+                        const std::string& path) {
+  TrainingData d;
+  d.genes = genes;
+  d.contexts = c.lists.at(prefix + "contexts");
+  for (const std::string& l : c.lists.at(prefix + "conditions")) d.conditions.push_back(parse_condition(l));
+  for (const std::int64_t v : c.integers.at(prefix + "condition")) d.condition.push_back(static_cast<std::int32_t>(v));
+  for (const std::int64_t v : c.integers.at(prefix + "context")) d.context.push_back(static_cast<std::int32_t>(v));
+  d.library_size = c.doubles.at(prefix + "library_size");
+  d.expression = c.floats.at(prefix + "expression");
+  require_input(
+      d.expression.size() == d.cells() * d.genes && d.library_size.size() == d.cells() && d.context.size() == d.cells(),
+      path, ": its arrays do not fit one another");
+  return d;
+}
+
+}  // namespace
 
 void save_run(Queue& queue, const std::string& path, const Diffusion& model, const TrainingOptions& options,
               const std::vector<std::string>& gene_names, const std::string& data_sha256,
@@ -72,13 +103,10 @@ void save_run(Queue& queue, const std::string& path, const Diffusion& model, con
              {"split_sha256", split_sha256},
              {"version", "0.1.0"}};
   c.lists["genes"] = gene_names;
-  c.lists["contexts"] = d.contexts;
-  for (const Condition& k : d.conditions) c.lists["conditions"].push_back(canonical_label(k));
-  c.integers["condition"] = {d.condition.begin(), d.condition.end()};
-  c.integers["context"] = {d.context.begin(), d.context.end()};
+  put_cells(c, "", d);
+  if (d.validation) put_cells(c, "validation_", *d.validation);
   c.integers["step"] = {static_cast<std::int64_t>(step)};
-  c.doubles["library_size"] = d.library_size;
-  c.floats["expression"] = d.expression;
+  c.doubles["mean_share"] = {s.mean_share};
   c.floats["weights"] = s.value, c.floats["first_moment"] = s.first_moment, c.floats["second_moment"] = s.second_moment,
   c.floats["average"] = s.average;
   write_checkpoint(path, c);
@@ -93,21 +121,13 @@ Run load_run(Queue& queue, const std::string& path) {
     r.data_sha256 = c.texts.at("data_sha256"), r.split_sha256 = c.texts.at("split_sha256"),
     r.version = c.texts.at("version");
     r.step = static_cast<std::size_t>(c.integers.at("step").at(0));
-    TrainingData d;
-    d.genes = r.gene_names.size();
-    d.contexts = c.lists.at("contexts");
-    for (const std::string& l : c.lists.at("conditions")) d.conditions.push_back(parse_condition(l));
-    for (const std::int64_t v : c.integers.at("condition")) d.condition.push_back(static_cast<std::int32_t>(v));
-    for (const std::int64_t v : c.integers.at("context")) d.context.push_back(static_cast<std::int32_t>(v));
-    d.library_size = c.doubles.at("library_size");
-    d.expression = c.floats.at("expression");
-    require_input(d.expression.size() == d.cells() * d.genes && d.library_size.size() == d.cells() &&
-                      d.context.size() == d.cells(),
-                  path, ": its arrays do not fit one another");
+    TrainingData d = take_cells(c, "", r.gene_names.size(), path);
+    if (c.lists.count("validation_conditions") != 0)
+      d.validation = std::make_shared<const TrainingData>(take_cells(c, "validation_", d.genes, path));
     r.model = std::make_unique<Diffusion>();
     r.model->prepare(queue, d, r.options);
     r.model->set_state(queue, {r.step, c.floats.at("weights"), c.floats.at("first_moment"),
-                               c.floats.at("second_moment"), c.floats.at("average")});
+                               c.floats.at("second_moment"), c.floats.at("average"), c.doubles.at("mean_share").at(0)});
     return r;
   } catch (const std::out_of_range&) {
     throw InputError(text(path, ": misses a part that this version needs"));

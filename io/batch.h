@@ -1,6 +1,7 @@
 // What models see of a data set: cells of the training part, numbers only.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@ struct TrainingData {
   std::vector<std::int32_t> condition, context;  // of each cell
   std::vector<double> library_size;              // of each cell
   std::vector<float> expression;                 // [cells, genes], log1p(10,000 count / library size)
+  /// Cells of conditions that do not train, for choices; or null. Control stands first among its conditions too.
+  std::shared_ptr<const TrainingData> validation;
 
   std::size_t cells() const { return condition.size(); }
   const float* row(std::size_t cell) const { return expression.data() + cell * genes; }

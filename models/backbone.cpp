@@ -27,7 +27,13 @@ void Backbone::fit(Queue& queue, const TrainingData& data, const TrainingOptions
   }
 }
 
-std::vector<double> Backbone::predict_mean(const Query& q) const {
+namespace {
+void add_change(std::vector<double>& mean, const std::vector<double>& delta) {
+  for (std::size_t g = 0; g < mean.size(); ++g) mean[g] = std::max(0.0, mean[g] + delta[g]);
+}
+}  // namespace
+
+std::vector<double> Backbone::mean(const Query& q) const {
   std::vector<double> m = effects_->control_mean(q.context);
   if (q.condition.is_control()) return m;
   std::vector<double> delta;
@@ -40,14 +46,26 @@ std::vector<double> Backbone::predict_mean(const Query& q) const {
     if (delta.empty())
       delta = FittedMean(*shrunk_, choice_->rule(stratum_of(q.condition, *effects_))).delta(q.condition);
   }
-  for (std::size_t g = 0; g < m.size(); ++g) m[g] = std::max(0.0, m[g] + delta[g]);
+  add_change(m, delta);
   return m;
 }
 
-GeneratedCells Backbone::decode(Queue& queue, const Query& q, const std::vector<float>& latent, std::size_t count,
-                                std::uint64_t seed) const {
-  return decode_counts(queue, space_, latent, predict_mean(q), draw_library_sizes(data_, q.context, count, seed),
-                       shrinkage_, seed);
+std::vector<double> Backbone::left_out_mean(const Query& q) const {
+  std::vector<double> m = effects_->control_mean(q.context);
+  if (q.condition.is_control()) return m;
+  for (std::size_t i = 0; i < shrunk_->rows().size(); ++i)
+    if (shrunk_->rows()[i].condition == q.condition) {
+      const EffectTable rest = shrunk_->without(i);
+      add_change(m, FittedMean(rest, choice_->rule(stratum_of(q.condition, rest))).delta(q.condition));
+      return m;
+    }
+  return mean(q);
+}
+
+GeneratedCells Backbone::decode(Queue& queue, const Query& q, const std::vector<double>& mean,
+                                const std::vector<float>& latent, std::size_t count, std::uint64_t seed) const {
+  return decode_counts(queue, space_, latent, mean, draw_library_sizes(data_, q.context, count, seed), shrinkage_,
+                       seed);
 }
 
 GeneratedCells Backbone::sample(Queue& queue, const Query& q, std::size_t count, std::uint64_t seed) const {
@@ -57,7 +75,7 @@ GeneratedCells Backbone::sample(Queue& queue, const Query& q, std::size_t count,
     normal_row(seed, 0xba, i, latent.data() + i * K, K);
     for (std::size_t k = 0; k < K; ++k) latent[i * K + k] *= static_cast<float>(std::sqrt(space_.residual_variance[k]));
   }
-  return decode(queue, q, latent, count, seed);
+  return decode(queue, q, mean(q), latent, count, seed);
 }
 
 std::vector<std::string> Backbone::report() const {

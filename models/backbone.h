@@ -14,16 +14,21 @@ class Backbone : public Model {
   std::string name() const override { return "backbone"; }
   void fit(Queue& queue, const TrainingData& data, const TrainingOptions& options,
            const ProgressCallback& progress) override;
-  std::vector<double> predict_mean(const Query& query) const override;
+  std::vector<double> predict_mean(Queue&, const Query& query) const override { return mean(query); }
+  std::vector<double> mean(const Query& query) const;
+  /// What mean() would say of a training condition had it not been seen (the rules' choice is kept).
+  std::vector<double> left_out_mean(const Query& query) const;
   GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const override;
   std::vector<std::string> report() const override;
 
+  /// Whether training cells of this condition in this context were there.
+  bool was_seen(const Query& q) const { return effects_->observed(q.condition, q.context) != nullptr; }
   const LatentSpace& space() const { return space_; }
   const std::vector<float>& residuals() const { return residuals_; }
   const TrainingData& data() const { return data_; }
-  /// Cells from given latent residuals around the predicted mean.
-  GeneratedCells decode(Queue& queue, const Query& query, const std::vector<float>& latent, std::size_t count,
-                        std::uint64_t seed) const;
+  /// Cells from given latent residuals around a mean.
+  GeneratedCells decode(Queue& queue, const Query& query, const std::vector<double>& mean,
+                        const std::vector<float>& latent, std::size_t count, std::uint64_t seed) const;
 
  private:
   TrainingData data_;

@@ -40,7 +40,7 @@ class Baseline final : public Model {
     fitted_.emplace(*effects_, rule);
   }
 
-  std::vector<double> predict_mean(const Query& q) const override {
+  std::vector<double> predict_mean(Queue&, const Query& q) const override {
     std::vector<double> m = effects_->control_mean(q.context);
     const auto d = fitted_->delta(q.condition);
     for (std::size_t g = 0; g < m.size(); ++g) m[g] += d[g];

@@ -1,6 +1,7 @@
 #include "models/diffusion.h"
 
 #include <cmath>
+#include <map>
 
 namespace perturbine {
 
@@ -36,6 +37,20 @@ std::vector<float> absolute_coordinates(const TrainingData& data, const LatentSp
 
 }  // namespace
 
+template <class Mean>
+std::vector<float> Diffusion::about_means(const TrainingData& data, Mean&& mean) const {
+  std::map<std::pair<std::int32_t, std::int32_t>, std::vector<double>> means;
+  std::vector<float> about(data.expression);
+  for (std::size_t i = 0; i < data.cells(); ++i) {
+    auto& m = means[{data.condition[i], data.context[i]}];
+    if (m.empty())
+      m = mean(Query{data.conditions[static_cast<std::size_t>(data.condition[i])],
+                     static_cast<std::size_t>(data.context[i])});
+    for (std::size_t g = 0; g < data.genes; ++g) about[i * data.genes + g] -= static_cast<float>(m[g]);
+  }
+  return backbone_.space().coordinates(about, data.cells());
+}
+
 void Diffusion::prepare(Queue& queue, const TrainingData& data, const TrainingOptions& options) {
   options_ = options;
   target_named(options.target);
@@ -52,6 +67,19 @@ void Diffusion::prepare(Queue& queue, const TrainingData& data, const TrainingOp
                                         ? std::vector<float>()
                                         : absolute_coordinates(data, backbone_.space(), scale_),
                                     variance_.size());
+  require_input(options.network_mean == "auto" || options.network_mean == "never", "network mean '",
+                options.network_mean, "' is not known; choose auto or never");
+  moves_mean_ = options.network_mean == "auto" && data.validation != nullptr;
+  mean_share_ = 0;
+  mean_report_.clear();
+  residuals_ = moves_mean_ ? about_means(data, [&](const Query& q) { return backbone_.left_out_mean(q); })
+                           : backbone_.residuals();
+  for (float& v : residuals_) v *= static_cast<float>(scale_);
+  validation_residuals_.clear();
+  if (data.validation) {
+    validation_residuals_ = about_means(*data.validation, [&](const Query& q) { return backbone_.mean(q); });
+    for (float& v : validation_residuals_) v *= static_cast<float>(scale_);
+  }
   parameters_ = std::make_unique<Parameters>();
   const ScoreNetworkSizes sizes{variance_.size(), options.hidden, options.blocks};
   const ConditionEncoderSizes condition = vocabulary_.sizes(options.hidden);
@@ -78,11 +106,16 @@ void Diffusion::set_state(Queue& queue, const State& s) {
   parameters_->second_moment().set(queue, s.second_moment);
   parameters_->average().set(queue, s.average);
   step_ = s.step;
+  mean_share_ = s.mean_share;
 }
 
 Diffusion::State Diffusion::state(Queue& queue) const {
-  return {step_, parameters_->values().get(queue), parameters_->first_moment().get(queue),
-          parameters_->second_moment().get(queue), parameters_->average().get(queue)};
+  return {step_,
+          parameters_->values().get(queue),
+          parameters_->first_moment().get(queue),
+          parameters_->second_moment().get(queue),
+          parameters_->average().get(queue),
+          mean_share_};
 }
 
 void Diffusion::fit(Queue& queue, const TrainingData& data, const TrainingOptions& options,
@@ -91,21 +124,24 @@ void Diffusion::fit(Queue& queue, const TrainingData& data, const TrainingOption
   train(queue, progress);
 }
 
-void Diffusion::set_validation(const TrainingData& data) {
-  validation_ = data;
-  std::vector<float> about(data.expression);
-  for (std::size_t i = 0; i < data.cells(); ++i) {
-    const auto mean = predict_mean(
-        {data.conditions[static_cast<std::size_t>(data.condition[i])], static_cast<std::size_t>(data.context[i])});
-    for (std::size_t g = 0; g < data.genes; ++g) about[i * data.genes + g] -= static_cast<float>(mean[g]);
-  }
-  validation_residuals_ = backbone_.space().coordinates(about, data.cells());
-  for (float& v : validation_residuals_) v *= static_cast<float>(scale_);
+std::vector<double> Diffusion::predict_mean(Queue& queue, const Query& q) const {
+  std::vector<double> m = backbone_.mean(q);
+  // What was seen stays what was seen.
+  if (mean_share_ == 0 || q.condition.is_control() || backbone_.was_seen(q)) return m;
+  const std::vector<double> moved = shift(queue, q);
+  for (std::size_t g = 0; g < m.size(); ++g) m[g] = std::max(0.0, m[g] + mean_share_ * moved[g]);
+  return m;
+}
+
+std::vector<std::string> Diffusion::report() const {
+  auto lines = backbone_.report();
+  if (!mean_report_.empty()) lines.push_back(mean_report_);
+  return lines;
 }
 
 GeneratedCells Diffusion::sample(Queue& queue, const Query& q, std::size_t count, std::uint64_t seed) const {
   const auto latent = sample_latent(queue, q, count, sampler_named(options_.sampler), options_.sampler_steps, seed);
-  return backbone_.decode(queue, q, latent, count, seed);
+  return backbone_.decode(queue, q, predict_mean(queue, q), latent, count, seed);
 }
 
 }  // namespace perturbine

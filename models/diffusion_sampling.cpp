@@ -29,6 +29,39 @@ Buffer<float> Diffusion::modulations(Queue& queue, Tape& tape, const Query& q, c
   return kept;
 }
 
+std::vector<double> Diffusion::shift(Queue& queue, const Query& q) const {
+  const std::size_t width = variance_.size(), G = backbone_.data().genes;
+  Parameters parameters = parameters_->averaged();
+  Arena arena(queue);
+  Tape tape(arena, parameters);
+  tape.freeze_parameters();
+  const NoiseLevel level = noise_level(schedule_named(options_.schedule), last_time);
+  const Buffer<float> modulation = modulations(queue, tape, q, {static_cast<float>(last_time)}, true, true),
+                      nothing(queue, std::vector<float>(width, 0)), variance(queue, variance_),
+                      alpha(queue, std::vector<float>{static_cast<float>(level.alpha)}),
+                      sigma(queue, std::vector<float>{static_cast<float>(level.sigma)});
+  const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{0});
+  tape.begin_step();
+  const MatrixView<float> xt = nothing.matrix(1, width);
+  const Var F = network_->forward(tape, tape.constant(xt), tape.constant(modulation.matrix(1, modulation.size())), 0,
+                                  offset.view(), 0);
+  const MatrixView<float> x0 = arena.matrix<float>(1, width);
+  queue.run(Denoise<float>{tape.value(F), xt, alpha.view(), sigma.view(), variance.view(), x0,
+                           target_named(options_.target)});
+  std::vector<float> z(width);
+  queue.read(z.data(), x0.data, width * sizeof(float));
+  std::vector<double> change(G, 0);
+  const LatentSpace& space = backbone_.space();
+  for (std::size_t k = 0; k < width; ++k) {
+    const double v = static_cast<double>(z[k]) / scale_;
+    if (space.is_genes())
+      change[k] = v;
+    else
+      for (std::size_t g = 0; g < G; ++g) change[g] += v * space.components.components(k, g);
+  }
+  return change;
+}
+
 std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::size_t count, SamplerKind sampler,
                                             std::size_t steps, std::uint64_t seed) const {
   const std::size_t width = variance_.size();
@@ -100,7 +133,7 @@ std::vector<double> Diffusion::log_likelihood(Queue& queue, const Query& q, cons
   const std::size_t G = backbone_.data().genes, width = variance_.size(), cells = expression.size() / G;
   require_input(cells * G == expression.size(), "likelihood: ", expression.size(), " values are not whole cells of ", G,
                 " genes");
-  const auto mean = predict_mean(q);
+  const auto mean = backbone_.mean(q);  // what the network's residuals are about
   std::vector<float> about(expression);
   for (std::size_t i = 0; i < about.size(); ++i) about[i] -= static_cast<float>(mean[i % G]);
   const std::vector<float> residual = backbone_.space().coordinates(about, cells);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
 
 #include "kernels/core/philox.h"
 #include "models/diffusion.h"
@@ -78,8 +79,7 @@ void Diffusion::train(Queue& queue, const ProgressCallback& progress) {
       };
       const auto& pool = cells[drawable[below(w.word[0], drawable.size())]];
       const std::size_t cell = pool[below(w.word[1], pool.size())];
-      for (std::size_t k = 0; k < width; ++k)
-        x0[i * width + k] = static_cast<float>(scale_) * backbone_.residuals()[cell * width + k];
+      for (std::size_t k = 0; k < width; ++k) x0[i * width + k] = residuals_[cell * width + k];
       // Stratified over the batch: every step sees all noise levels.
       const float t = (static_cast<float>(i) + uniform(w.word[2])) / static_cast<float>(rows);
       time[i] = std::clamp(t, 1e-3f, .999f);
@@ -116,32 +116,65 @@ void Diffusion::train(Queue& queue, const ProgressCallback& progress) {
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       if (!progress({step_ + 1, options_.steps, sum, rate, seconds,
                      static_cast<double>((step_ + 1 - first) * rows) / seconds,
-                     validation_.cells() > 0 ? std::optional(validation_loss(queue)) : std::nullopt})) {
+                     data.validation ? std::optional(validation_loss(queue)) : std::nullopt})) {
         ++step_;
         return;
       }
     }
   }
+  if (moves_mean_) choose_mean_share(queue);
+}
+
+void Diffusion::choose_mean_share(Queue& queue) {
+  // The share in [0, 1] with the least squared error on validation conditions: 0, the closed form, is among the
+  // choices.
+  const TrainingData& validation = *backbone_.data().validation;
+  const std::size_t G = validation.genes;
+  std::map<std::pair<std::int32_t, std::int32_t>, std::pair<double, std::vector<double>>> sums;
+  for (std::size_t i = 0; i < validation.cells(); ++i) {
+    if (validation.condition[i] == 0) continue;
+    auto& [count, sum] = sums[{validation.condition[i], validation.context[i]}];
+    sum.resize(G, 0);
+    count += 1;
+    for (std::size_t g = 0; g < G; ++g) sum[g] += static_cast<double>(validation.row(i)[g]);
+  }
+  double along = 0, length = 0, misses = 0;
+  for (auto& [key, group] : sums) {
+    auto& [count, sum] = group;
+    const Query q{validation.conditions[static_cast<std::size_t>(key.first)], static_cast<std::size_t>(key.second)};
+    const auto mean = backbone_.mean(q), moved = shift(queue, q);
+    for (std::size_t g = 0; g < G; ++g) {
+      const double missed = sum[g] / count - mean[g];
+      along += missed * moved[g], length += moved[g] * moved[g], misses += missed * missed;
+    }
+  }
+  mean_share_ = length > 0 ? std::clamp(along / length, 0.0, 1.0) : 0;
+  const double left = misses - 2 * mean_share_ * along + mean_share_ * mean_share_ * length;
+  mean_report_ = text("the network moves the mean by ", mean_share_, " of its shift, chosen on ", sums.size(),
+                      " validation conditions: root mean square of the error ",
+                      std::sqrt(misses / static_cast<double>(sums.size())), " to ",
+                      std::sqrt(std::max(0.0, left) / static_cast<double>(sums.size())));
 }
 
 double Diffusion::validation_loss(Queue& queue) const {
+  const TrainingData& validation = *backbone_.data().validation;
   constexpr std::uint64_t seed = 0x7a11da7e;  // the same noise at every call and for every model
-  const std::size_t width = variance_.size(), rows = std::min<std::size_t>(256, validation_.cells());
+  const std::size_t width = variance_.size(), rows = std::min<std::size_t>(256, validation.cells());
   const ScheduleKind schedule = schedule_named(options_.schedule);
   std::vector<float> x0, time(rows), alpha(rows), sigma(rows);
   HostConditions host;
   std::size_t parts = vocabulary_.most_parts();
-  for (const auto& c : validation_.conditions) parts = std::max(parts, c.parts.size());
+  for (const auto& c : validation.conditions) parts = std::max(parts, c.parts.size());
   for (std::size_t i = 0; i < rows; ++i) {
-    const std::size_t cell = i * validation_.cells() / rows;
+    const std::size_t cell = i * validation.cells() / rows;
     const float* x = validation_residuals_.data() + cell * width;
     x0.insert(x0.end(), x, x + width);
     // Neighbouring rows are cells of one condition: noise levels go round by the golden ratio.
     time[i] = .001f + .998f * static_cast<float>(std::fmod(.5 + .6180339887 * static_cast<double>(i), 1.));
     const NoiseLevel level = noise_level(schedule, static_cast<double>(time[i]));
     alpha[i] = static_cast<float>(level.alpha), sigma[i] = static_cast<float>(level.sigma);
-    host.add_row(vocabulary_, &validation_.conditions[static_cast<std::size_t>(validation_.condition[cell])],
-                 validation_.context[cell], [&](std::size_t k) { return philox(seed, 1, i * 64 + k).word[0]; });
+    host.add_row(vocabulary_, &validation.conditions[static_cast<std::size_t>(validation.condition[cell])],
+                 validation.context[cell], [&](std::size_t k) { return philox(seed, 1, i * 64 + k).word[0]; });
   }
   Parameters parameters = parameters_->averaged();
   Arena arena(queue);

@@ -30,6 +30,9 @@ struct TrainingOptions {
   std::string control_summary = "attention";           // of control cells, where there are several contexts; mean, none
   std::size_t sampler_steps = 50;
   double guidance_perturbation = 1, guidance_context = 1;
+  /// auto: where there are validation conditions the network also learns how far the closed-form mean misses, and moves
+  /// it by the share that is best on them (0: not at all); never: the mean is the closed form's.
+  std::string network_mean = "auto";
   /// Share of the count noise taken out of the latent before counts are drawn; empty: chosen on held-out cells.
   std::optional<double> technical_shrinkage;
   std::uint64_t seed = 1;
@@ -55,7 +58,7 @@ class Model {
   virtual void fit(Queue& queue, const TrainingData& data, const TrainingOptions& options,
                    const ProgressCallback& progress) = 0;
   /// Mean of log1p expression of a condition, in one context.
-  virtual std::vector<double> predict_mean(const Query& query) const = 0;
+  virtual std::vector<double> predict_mean(Queue& queue, const Query& query) const = 0;
   /// False where the model gives means only.
   virtual bool samples() const { return true; }
   /// `count` cells; the same seed gives the same cells.

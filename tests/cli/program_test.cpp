@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "io/hdf5.h"
 #include "tests/io/files.h"
@@ -131,6 +132,30 @@ TEST(Program, EveryCommandGivesItsResultAsJson) {
     EXPECT_EQ(o.code, 0) << command << o.err;
     EXPECT_EQ(o.out.substr(0, 12), "{\n \"schema\":") << command;
   }
+}
+
+TEST(Program, ValidationConditionsGiveTheirLossAndChooseTheShareOfTheMean) {
+  Prepared& p = prepared();
+  auto split = nlohmann::json::parse(read_text(p.split));
+  ASSERT_GE(split["test"].size(), 2u);
+  const nlohmann::json held = split["test"].back();
+  split["test"].erase(split["test"].size() - 1);
+  split["validation"] = nlohmann::json::array({held});
+  split.erase("groups");
+  write_text(folder() + "/validated.json", split.dump());
+  const std::string train = "train --data " + p.data + " --split " + folder() +
+                            "/validated.json --steps 60 --hidden 32 --blocks 1 " +
+                            "--batch-size 64 --latent 10 --out " + folder() + "/validated";
+  const Outcome o = run(train);
+  ASSERT_EQ(o.code, 0) << o.err;
+  EXPECT_NE(o.err.find("chosen on 1 validation conditions"), std::string::npos) << o.err;
+  const auto line = nlohmann::json::parse(
+      read_text(folder() + "/validated/log.jsonl").substr(0, read_text(folder() + "/validated/log.jsonl").find('\n')));
+  EXPECT_TRUE(line["validation"].is_number());
+  EXPECT_EQ(run("predict --quiet --run " + folder() + "/validated --cells 5 --condition " + held.get<std::string>() +
+                " --out " + folder() + "/validated.h5ad")
+                .code,
+            0);
 }
 
 TEST(Program, ACheckpointOfAnotherKindIsRefused) {

@@ -119,7 +119,7 @@ TEST(Decoder, SampledCellsHaveThePredictedMean) {
   Backbone model;
   model.fit(queue, toy(), quick(), {});
   const Query q{parse_condition("A"), 0};
-  const auto mean = model.predict_mean(q);
+  const auto mean = model.predict_mean(queue, q);
   const auto cells = model.sample(queue, q, 3000, 1);
   for (std::size_t g = 0; g < 20; ++g) {
     double m = 0;
@@ -263,7 +263,7 @@ TEST(Likelihood, OfAnUntrainedModelIsTheBackbonesGaussianAndHutchinsonAgrees) {
   const auto got = model.log_likelihood(queue, q, cells, {});
   const auto& space = model.backbone().space();
   std::vector<float> about(cells);
-  const auto mean = model.predict_mean(q);
+  const auto mean = model.predict_mean(queue, q);
   for (std::size_t i = 0; i < about.size(); ++i) about[i] -= static_cast<float>(mean[i % 20]);
   const auto r = space.coordinates(about, 4);
   for (std::size_t i = 0; i < 4; ++i) {
@@ -301,7 +301,7 @@ TEST(Diffusion, GeneSpaceAndTheUShapedNetworkTrainAndSample) {
     });
     EXPECT_LT(last, first * 1.2) << space << ' ' << network;
     const auto cells = model.sample(queue, {parse_condition("A+B"), 0}, 300, 1);
-    const auto mean = model.predict_mean({parse_condition("A+B"), 0});
+    const auto mean = model.predict_mean(queue, {parse_condition("A+B"), 0});
     for (std::size_t g = 0; g < 20; ++g) {
       double m = 0;
       for (std::size_t i = 0; i < 300; ++i) m += static_cast<double>(cells.expression[i * 20 + g]) / 300;
@@ -347,26 +347,95 @@ TEST(Diffusion, ReportsTheLossOfValidationConditions) {
     validation.expression.insert(validation.expression.end(), d.row(i + 60), d.row(i + 61));
   }
   Queue queue(test_device(), {.threads = 2});
-  Diffusion model;
-  model.prepare(queue, d, quick());
+  TrainingOptions o = quick();
+  o.network_mean = "never";
   std::size_t reports = 0;
-  model.resume(queue, [&](const TrainingProgress& p) {
+  Diffusion blind;
+  blind.fit(queue, d, o, [&](const TrainingProgress& p) {
     EXPECT_FALSE(p.validation.has_value());
-    return p.step < 50;
+    return true;
   });
-  const auto weights = model.state(queue).value;
-  model.set_validation(validation);
-  model.resume(queue, [&](const TrainingProgress& p) {
+  d.validation = std::make_shared<const TrainingData>(validation);
+  Diffusion model;
+  model.fit(queue, d, o, [&](const TrainingProgress& p) {
     ++reports;
     EXPECT_TRUE(p.validation && std::isfinite(*p.validation) && *p.validation > 0);
     return true;
   });
   EXPECT_GT(reports, 0u);
   // Looking at validation cells changes nothing.
-  Diffusion blind;
-  blind.prepare(queue, d, quick());
-  blind.resume(queue, {});
   EXPECT_EQ(model.state(queue).value, blind.state(queue).value);
+}
+
+// Effects of six genes add up, and every double changes two more genes that no single does; or nothing is missed.
+TrainingData with_surprise(double surprise, const std::vector<std::string>& doubles, bool singles) {
+  TrainingData d;
+  d.genes = 24, d.contexts = {""};
+  auto add = [&](const std::string& label) {
+    d.conditions.push_back(parse_condition(label));
+    const Condition& c = d.conditions.back();
+    for (std::size_t cell = 0; cell < 40; ++cell) {
+      d.condition.push_back(static_cast<std::int32_t>(d.conditions.size()) - 1), d.context.push_back(0);
+      d.library_size.push_back(8000);
+      for (std::size_t g = 0; g < 24; ++g) {
+        float z[4];
+        normal4(77, d.conditions.size() * 100 + cell + (singles ? 0 : 5000), g, z);
+        double v = 2 + .3 * static_cast<double>(z[0]);
+        for (const auto& p : c.parts)
+          if (static_cast<std::size_t>(p.name[0] - 'A') * 3 <= g &&
+              g < static_cast<std::size_t>(p.name[0] - 'A') * 3 + 3)
+            v += 1;
+        if (c.parts.size() == 2 && g >= 20) v += surprise;
+        d.expression.push_back(static_cast<float>(std::max(0.0, v)));
+      }
+    }
+  };
+  add("control");
+  if (!singles) d.condition.clear(), d.context.clear(), d.library_size.clear(), d.expression.clear();
+  if (singles)
+    for (char c = 'A'; c <= 'F'; ++c) add(std::string(1, c));
+  for (const auto& label : doubles) add(label);
+  return d;
+}
+
+TEST(Diffusion, TheNetworkMovesTheMeanOnlyWhereValidationConditionsGain) {
+  Queue queue(test_device(), {.threads = 2});
+  TrainingOptions o = quick();
+  o.steps = 600, o.technical_shrinkage = 1;
+  for (const double surprise : {1.5, 0.}) {
+    TrainingData d = with_surprise(surprise, {"A+B", "B+C", "C+D", "D+E", "E+F", "A+F", "A+C", "B+D"}, true);
+    d.validation = std::make_shared<const TrainingData>(with_surprise(surprise, {"C+E", "D+F", "A+D"}, false));
+    const TrainingData test = with_surprise(surprise, {"B+E", "A+E"}, false);
+    Diffusion model;
+    model.fit(queue, d, o, {});
+    double before = 0, after = 0;
+    for (const char* label : {"B+E", "A+E"}) {
+      const Query q{parse_condition(label), 0};
+      const auto closed = model.backbone().mean(q), moved = model.predict_mean(queue, q);
+      for (std::size_t g = 0; g < 24; ++g) {
+        double truth = 2;
+        for (const auto& p : q.condition.parts)
+          if (static_cast<std::size_t>(p.name[0] - 'A') * 3 <= g &&
+              g < static_cast<std::size_t>(p.name[0] - 'A') * 3 + 3)
+            truth += 1;
+        if (g >= 20) truth += surprise;
+        before += std::pow(closed[g] - truth, 2), after += std::pow(moved[g] - truth, 2);
+      }
+    }
+    if (surprise > 0) {
+      EXPECT_LT(after, .7 * before) << model.report().back();
+    } else {
+      EXPECT_LT(after, 1.2 * before + .02) << model.report().back();
+    }
+    // What was seen stays as it was, and a loaded model says the same.
+    EXPECT_EQ(model.predict_mean(queue, {parse_condition("A+B"), 0}),
+              model.backbone().mean({parse_condition("A+B"), 0}));
+    Diffusion loaded;
+    loaded.prepare(queue, d, o);
+    loaded.set_state(queue, model.state(queue));
+    EXPECT_EQ(loaded.predict_mean(queue, {parse_condition("B+E"), 0}),
+              model.predict_mean(queue, {parse_condition("B+E"), 0}));
+  }
 }
 
 TEST(Diffusion, MemoryDoesNotGrowOverTenThousandSteps) {
