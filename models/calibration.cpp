@@ -35,7 +35,7 @@ std::string ShrinkageChoice::report() const {
 
 ShrinkageChoice choose_technical_shrinkage(Queue& queue, const TrainingData& data, const LatentSpace& space,
                                            std::uint64_t seed) {
-  constexpr std::size_t least_cells = 20, most_conditions = 8, most_cells = 200;
+  constexpr std::size_t least_cells = 20, most_conditions = 8, most_cells = 100;
   std::map<std::pair<std::int32_t, std::int32_t>, std::vector<std::size_t>> groups;
   for (std::size_t i = 0; i < data.cells(); ++i) groups[{data.condition[i], data.context[i]}].push_back(i);
   std::vector<const std::vector<std::size_t>*> chosen;

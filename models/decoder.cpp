@@ -105,6 +105,7 @@ double expected_log1p(double rate, double scale, const std::vector<double>& log_
   for (std::size_t k = 1; k <= last; ++k) {
     p *= rate / static_cast<double>(k);
     sum += p * (k < log_table.size() ? log_table[k] : std::log1p(scale * static_cast<double>(k)));
+    if (p < 1e-9 && static_cast<double>(k) > rate) break;  // what is left changes no digit that matters
   }
   return sum;
 }
