@@ -73,8 +73,9 @@ void enqueue(DeviceExecutor& executor, const LayerNormBackward<T>& op) {
   const unsigned blocks = blocks_for(op.x.rows, block_rows), across = blocks_for(op.x.columns, threads);
   float* partial = workspace<float>(executor, blocks * 2 * op.x.columns);
   launch(partial_sums<T>, dim3(across, blocks), dim3(threads), 0, executor, op, partial);
-  for (const auto& [first, out] : {std::pair{partial, op.dgain}, {partial + op.x.columns, op.dbias}})
-    launch(add_blocks<float>, dim3(across), dim3(threads), 0, executor, first, blocks, 2 * op.x.columns, out, false);
+  const std::size_t n = op.x.columns;
+  launch(add_blocks<float>, dim3(across), dim3(threads), 0, executor, partial, blocks, 2 * n, op.dgain, false);
+  launch(add_blocks<float>, dim3(across), dim3(threads), 0, executor, partial + n, blocks, 2 * n, op.dbias, false);
   launch(layer_norm_dx<T>, dim3(static_cast<unsigned>(op.x.rows)), dim3(threads), 0, executor, op);
 }
 
