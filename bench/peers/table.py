@@ -60,7 +60,7 @@ for name, parts in cases:
 floors = {}
 for b in models["benchmarks"]:
     ceiling = next((d for d in (devices or {"devices": []})["devices"] if d["device"].startswith(device)), None)
-    if b["name"].startswith("training_step/f32") and "product_GFLOP" in b and ceiling and (("/cuda" in b["name"]) == (device == "cuda")):
+    if b.get("run_type") != "aggregate" and b["name"].startswith("training_step/f32") and "product_GFLOP" in b and ceiling and (("/cuda" in b["name"]) == (device == "cuda")):
         floors["training_step/f32"] = 1e3 * (b["product_GFLOP"] / ceiling["product_gigaflops"] + b["other_MB"] / 1e3 / ceiling["copy_gigabytes_per_second"])
 cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.machine())
 name = cpu if device == "cpu" else next((d["name"] for d in (devices or {"devices": []})["devices"] if d["device"].startswith("cuda")), "cuda")
