@@ -135,6 +135,11 @@ std::vector<double> Diffusion::predict_mean(Queue& queue, const Query& q) const 
 
 std::vector<std::string> Diffusion::report() const {
   auto lines = backbone_.report();
+  if (options_.target == "epsilon")
+    lines.push_back(
+        "warning: with target epsilon the network's error grows as 1 / alpha near the last time, and samples explode "
+        "with "
+        "few steps; x0 and v do not");
   if (!mean_report_.empty()) lines.push_back(mean_report_);
   return lines;
 }
