@@ -22,19 +22,6 @@ ControlSummary summary_named(const std::string& name) {
   throw InputError(text("control summary '", name, "' is not known; choose none, mean or attention"));
 }
 
-// Coordinates of cells about the mean of all training cells, scaled.
-std::vector<float> absolute_coordinates(const TrainingData& data, const LatentSpace& space, double scale) {
-  std::vector<double> mean(data.genes, 0);
-  for (std::size_t i = 0; i < data.cells(); ++i)
-    for (std::size_t g = 0; g < data.genes; ++g)
-      mean[g] += static_cast<double>(data.row(i)[g]) / static_cast<double>(data.cells());
-  std::vector<float> about(data.expression);
-  for (std::size_t i = 0; i < about.size(); ++i) about[i] -= static_cast<float>(mean[i % data.genes]);
-  std::vector<float> x = space.coordinates(about, data.cells());
-  for (float& v : x) v *= static_cast<float>(scale);
-  return x;
-}
-
 }  // namespace
 
 template <class Mean>
@@ -48,7 +35,9 @@ std::vector<float> Diffusion::about_means(const TrainingData& data, Mean&& mean)
                      static_cast<std::size_t>(data.context[i])});
     for (std::size_t g = 0; g < data.genes; ++g) about[i * data.genes + g] -= static_cast<float>(m[g]);
   }
-  return backbone_.space().coordinates(about, data.cells());
+  std::vector<float> x = backbone_.space().coordinates(about, data.cells());
+  for (float& v : x) v *= static_cast<float>(scale_);
+  return x;
 }
 
 void Diffusion::prepare(Queue& queue, const TrainingData& data, const TrainingOptions& options) {
@@ -62,24 +51,28 @@ void Diffusion::prepare(Queue& queue, const TrainingData& data, const TrainingOp
   variance_.clear();
   for (const double v : variance) variance_.push_back(static_cast<float>(v * scale_ * scale_));
   const ControlSummary summary = summary_named(options.control_summary);
-  vocabulary_ = ConditionVocabulary(data, summary,
-                                    summary == ControlSummary::none || data.contexts.size() < 2
-                                        ? std::vector<float>()
-                                        : absolute_coordinates(data, backbone_.space(), scale_),
-                                    variance_.size());
+  std::vector<float> positions;  // of the training cells about the mean of all: what control cells are known by
+  if (summary != ControlSummary::none && data.contexts.size() > 1) {
+    std::vector<double> all(data.genes, 0);
+    for (std::size_t i = 0; i < data.expression.size(); ++i)
+      all[i % data.genes] += static_cast<double>(data.expression[i]) / static_cast<double>(data.cells());
+    positions = about_means(data, [&](const Query&) { return all; });
+  }
+  vocabulary_ = ConditionVocabulary(data, summary, positions, variance_.size());
   require_input(options.network_mean == "auto" || options.network_mean == "never", "network mean '",
                 options.network_mean, "' is not known; choose auto or never");
   moves_mean_ = options.network_mean == "auto" && data.validation != nullptr;
   mean_share_ = 0;
   mean_report_.clear();
-  residuals_ = moves_mean_ ? about_means(data, [&](const Query& q) { return backbone_.left_out_mean(q); })
-                           : backbone_.residuals();
-  for (float& v : residuals_) v *= static_cast<float>(scale_);
-  validation_residuals_.clear();
-  if (data.validation) {
-    validation_residuals_ = about_means(*data.validation, [&](const Query& q) { return backbone_.mean(q); });
-    for (float& v : validation_residuals_) v *= static_cast<float>(scale_);
+  if (moves_mean_) {
+    residuals_ = about_means(data, [&](const Query& q) { return backbone_.left_out_mean(q); });
+  } else {
+    residuals_ = backbone_.residuals();
+    for (float& v : residuals_) v *= static_cast<float>(scale_);
   }
+  validation_residuals_.clear();
+  if (data.validation)
+    validation_residuals_ = about_means(*data.validation, [&](const Query& q) { return backbone_.mean(q); });
   parameters_ = std::make_unique<Parameters>();
   const ScoreNetworkSizes sizes{variance_.size(), options.hidden, options.blocks};
   const ConditionEncoderSizes condition = vocabulary_.sizes(options.hidden);
@@ -136,10 +129,9 @@ std::vector<double> Diffusion::predict_mean(Queue& queue, const Query& q) const 
 std::vector<std::string> Diffusion::report() const {
   auto lines = backbone_.report();
   if (options_.target == "epsilon")
-    lines.push_back(
-        "warning: with target epsilon the network's error grows as 1 / alpha near the last time, and samples explode "
-        "with "
-        "few steps; x0 and v do not");
+    lines.emplace_back(
+        "warning: target epsilon divides the network's error by alpha, and samples explode with few steps; x0 and v do "
+        "not");
   if (!mean_report_.empty()) lines.push_back(mean_report_);
   return lines;
 }

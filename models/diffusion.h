@@ -53,7 +53,7 @@ class Diffusion : public Model {
   /// E[residual | query] by the network, as a change of genes: x0 at the last time, where x_t says nothing.
   std::vector<double> shift(Queue& queue, const Query& query) const;
   void choose_mean_share(Queue& queue);
-  /// Coordinates of cells about mean(query) of their condition and context.
+  /// Scaled coordinates of cells about mean(query) of their condition and context.
   template <class Mean>
   std::vector<float> about_means(const TrainingData& data, Mean&& mean) const;
   /// Mean over rows of the loss on validation cells, every noise level equally often; the same draws at each call.

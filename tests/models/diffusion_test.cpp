@@ -156,7 +156,7 @@ TEST(Diffusion, TrainsOnEveryTargetAndSamplesOnEverySampler) {
       return true;
     });
     EXPECT_TRUE(std::isfinite(first)) << target;
-    EXPECT_EQ(model.report().back().starts_with("warning: with target epsilon"), o.target == "epsilon");
+    EXPECT_EQ(model.report().back().starts_with("warning: target epsilon"), o.target == "epsilon");
     for (const SamplerKind kind : {SamplerKind::ddim, SamplerKind::heun, SamplerKind::dpm_solver,
                                    SamplerKind::ancestral, SamplerKind::euler_maruyama}) {
       for (const float v : model.sample_latent(queue, {parse_condition("A+B"), 0}, 5, kind, 10, 2))
