@@ -15,6 +15,9 @@
 #include "kernels/residual/gated_residual.h"
 #include "kernels/similarity/similarity.h"
 #include "kernels/statistics/statistics.h"
+#include "kernels/transport/ode.h"
+#include "kernels/transport/path.h"
+#include "kernels/transport/sinkhorn.h"
 
 /// Operations that cuBLASLt or CUB execute on a GPU.
 #define PERTURBINE_EACH_LIBRARY_OPERATION(X) \
@@ -79,7 +82,15 @@
   X(SampleCounts<float>)                 \
   X(PairwiseSum<float>)                  \
   X(ColumnMoments<float>)                \
-  X(CompareSorted<float>)
+  X(CompareSorted<float>)                \
+  X(PairwiseCost<float>)                 \
+  X(SinkhornHalf<float>)                 \
+  X(SamplePlan<float>)                   \
+  X(PathInterpolation<float>)            \
+  X(SquaredErrorLoss<float>)             \
+  X(OdeStage<float>)                     \
+  X(OdeError<float>)                     \
+  X(TraceEstimate<float>)
 
 #define PERTURBINE_EACH_OPERATION(X)   \
   PERTURBINE_EACH_LIBRARY_OPERATION(X) \

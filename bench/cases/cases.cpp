@@ -6,7 +6,8 @@ const CaseList& all_cases() {
   static const CaseList list = [] {
     CaseList l;
     for (auto* family :
-         {attention, counts, dense, diffusion, embedding, normalisation, optimisation, pointwise, random, statistics})
+         {attention, counts, dense, diffusion, embedding, normalisation, optimisation, pointwise, random, statistics,
+          transport})
       family(l);
     return l;
   }();

@@ -13,4 +13,5 @@ void optimisation(CaseList&);
 void pointwise(CaseList&);
 void random(CaseList&);
 void statistics(CaseList&);
+void transport(CaseList&);
 }  // namespace perturbine::cases

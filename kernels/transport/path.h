@@ -1,0 +1,66 @@
+// Flow matching along straight paths: points between coupled cells, and the loss on the velocity.
+#pragma once
+#include "kernels/core/operation.h"
+
+namespace perturbine {
+
+/// For each row r with ends a = source[source_row[r]], b = target[target_row[r]]:
+///   xt = (1 - t) a + t b + spread z,  velocity = b - a
+/// z standard normal by Philox, subsequence r << 32 | column / 4 of (seed, *offset). Source: Lipman et al.,
+/// arXiv:2210.02747; with coupled ends Tong et al., arXiv:2302.00482, eq. 14. Indices outside give zeros.
+template <class T>
+struct PathInterpolation {
+  MatrixView<const T> source, target;                      // [n, width], [m, width]
+  VectorView<const std::int32_t> source_row, target_row;  // [rows]
+  VectorView<const accumulator_t<T>> time;                // [rows]
+  VectorView<const std::uint64_t> offset;                 // [1]
+  MatrixView<T> xt, velocity;                             // [rows, width]
+  accumulator_t<T> spread = 0;
+  std::uint64_t seed = 0;
+
+  static constexpr std::string_view name = "path_interpolation";
+  template <class Visitor>
+  void operands(Visitor&& visit) const {
+    visit("source", source), visit("target", target), visit("source_row", source_row), visit("target_row", target_row);
+    visit("time", time), visit("offset", offset), visit("xt", xt), visit("velocity", velocity);
+  }
+  void check() const {
+    require_shape(*this, "source", source, source.rows, xt.columns);
+    require_shape(*this, "target", target, target.rows, xt.columns);
+    require_shape(*this, "velocity", velocity, xt.rows, xt.columns);
+    require_size(*this, "source_row", source_row, xt.rows), require_size(*this, "target_row", target_row, xt.rows);
+    require_size(*this, "time", time, xt.rows), require_size(*this, "offset", offset, 1);
+  }
+  Cost cost() const {
+    const double numbers = static_cast<double>(xt.rows * xt.columns);
+    return {4.0 * numbers * sizeof(T), 24.0 * numbers, Ceiling::memory};
+  }
+};
+
+/// loss[i] = weight[i] mean over columns of (F - target)^2 and, when dF is given, its gradient times dloss[i].
+template <class T>
+struct SquaredErrorLoss {
+  MatrixView<const T> F, target;                            // [rows, width]
+  VectorView<const accumulator_t<T>> weight;                // [rows]
+  VectorView<const accumulator_t<T>> dloss;                 // [rows], with dF
+  VectorView<accumulator_t<T>> loss;                        // [rows]
+  MatrixView<T> dF;                                         // empty: forward only
+
+  static constexpr std::string_view name = "squared_error_loss";
+  template <class Visitor>
+  void operands(Visitor&& visit) const {
+    visit("F", F), visit("target", target), visit("weight", weight), visit("dloss", dloss), visit("loss", loss);
+    visit("dF", dF);
+  }
+  void check() const {
+    require_shape(*this, "target", target, F.rows, F.columns);
+    require_size(*this, "weight", weight, F.rows), require_size(*this, "loss", loss, F.rows);
+    if (dF.data != nullptr) {
+      require_shape(*this, "dF", dF, F.rows, F.columns);
+      require_size(*this, "dloss", dloss, F.rows);
+    }
+  }
+  Cost cost() const { return memory_cost(*this, 4.0 * static_cast<double>(F.rows * F.columns)); }
+};
+
+}  // namespace perturbine
