@@ -44,87 +44,29 @@ void add_data_options(CLI::App& app, DataOptions& o, bool positional) {
 }
 
 void add_training_options(CLI::App& app, TrainingOptions& o) {
-  app.add_option("--steps", o.steps, "training steps")->capture_default_str();
-  app.add_option("--batch-size", o.batch_size, "cells a step")->capture_default_str();
-  app.add_option("--hidden", o.hidden, "width of the network")->capture_default_str();
-  app.add_option("--blocks", o.blocks, "residual blocks")->capture_default_str();
-  app.add_option("--latent", o.latent, "principal components")->capture_default_str();
-  app.add_option("--rate", o.rate, "learning rate")->capture_default_str();
-  app.add_option("--decay", o.decay, "weight decay")->capture_default_str();
-  app.add_option("--penalty", o.penalty, "penalty on embeddings")->capture_default_str();
-  app.add_option("--dropout", o.dropout, "dropout in the blocks")->capture_default_str();
-  app.add_option("--average-decay", o.average_decay, "decay of the weight average")->capture_default_str();
-  app.add_option("--drop-perturbation", o.drop_perturbation, "how often training leaves the perturbation out")
-      ->capture_default_str();
-  app.add_option("--drop-context", o.drop_context, "how often training leaves the context out")->capture_default_str();
-  app.add_option("--target", o.target, "x0, v, epsilon or score")->capture_default_str();
-  app.add_option("--schedule", o.schedule, "cosine or linear")->capture_default_str();
-  app.add_option("--sampler", o.sampler, "ancestral, euler-maruyama, ddim, heun or dpm-solver")->capture_default_str();
-  app.add_option("--sampler-steps", o.sampler_steps, "steps of the sampler")->capture_default_str();
-  app.add_option("--guidance-perturbation", o.guidance_perturbation,
-                 "classifier-free guidance of the perturbation; 1: none")
-      ->capture_default_str();
-  app.add_option("--guidance-context", o.guidance_context, "the same of the context")->capture_default_str();
-  app.add_option("--space", o.space, "latent (principal components) or genes")->capture_default_str();
-  app.add_option("--network", o.network, "residual or u-shaped; the latter suits --space genes")->capture_default_str();
-  app.add_option("--control-summary", o.control_summary,
-                 "what the network sees of control cells where there are several contexts: attention, mean or none")
-      ->capture_default_str();
-  app.add_option(
-         "--network-mean", o.network_mean,
-         "auto: where the split has validation conditions the network moves the mean as far as helps on them; never")
-      ->capture_default_str();
-  app.add_option_function<std::string>(
-         "--technical-shrinkage",
-         [&o](const std::string& given) {
-           o.technical_shrinkage.reset();
-           if (given == "auto") return;
-           std::size_t read = 0;
-           double value = -1;
-           try {
-             value = std::stod(given, &read);
-           } catch (const std::logic_error&) {
-           }
-           require_input(read == given.size(), "--technical-shrinkage is '", given, "' but must be auto or a number");
-           o.technical_shrinkage = value;
-         },
-         "share of counting noise taken out of the latent, 0 to 1; auto: chosen on held-out cells of training "
-         "conditions")
-      ->default_str("auto");
-}
-
-void check_training_options(const TrainingOptions& o) {
-  auto between = [](const char* name, double v, double low, double high, bool open_high) {
-    require_input(std::isfinite(v) && v >= low && (open_high ? v < high : v <= high), name, " is ", v,
-                  " but must lie between ", low, " and ", high);
-  };
-  auto at_least = [](const char* name, std::size_t v, std::size_t low) {
-    require_input(v >= low && v < 10000000, name, " is ", v, " but must be at least ", low);
-  };
-  at_least("--steps", o.steps, 1), at_least("--batch-size", o.batch_size, 1), at_least("--hidden", o.hidden, 1);
-  at_least("--blocks", o.blocks, 1), at_least("--latent", o.latent, 1), at_least("--sampler-steps", o.sampler_steps, 1);
-  between("--rate", static_cast<double>(o.rate), 0, 10, false),
-      between("--decay", static_cast<double>(o.decay), 0, 10, false);
-  between("--penalty", static_cast<double>(o.penalty), 0, 1e6, false),
-      between("--dropout", static_cast<double>(o.dropout), 0, 1, true);
-  between("--average-decay", static_cast<double>(o.average_decay), 0, 1, true);
-  between("--drop-perturbation", static_cast<double>(o.drop_perturbation), 0, 1, false),
-      between("--drop-context", static_cast<double>(o.drop_context), 0, 1, false);
-  between("--guidance-perturbation", o.guidance_perturbation, -100, 100, false),
-      between("--guidance-context", o.guidance_context, -100, 100, false);
-  between("--technical-shrinkage", o.technical_shrinkage.value_or(0), 0, 1, false);
-  auto one_of = [](const char* name, const std::string& v, std::initializer_list<const char*> known) {
-    std::string list;
-    for (const char* k : known) list += (list.empty() ? "" : ", ") + std::string(k);
-    require_input(std::find(known.begin(), known.end(), v) != known.end(), name, " is '", v, "' but must be one of ",
-                  list);
-  };
-  one_of("--space", o.space, {"latent", "genes"}), one_of("--network", o.network, {"residual", "u-shaped"});
-  one_of("--network-mean", o.network_mean, {"auto", "never"});
-  one_of("--control-summary", o.control_summary, {"attention", "mean", "none"});
-  sampler_named(o.sampler), schedule_named(o.schedule);
-  require_input(o.target == "x0" || o.target == "v" || o.target == "epsilon" || o.target == "score", "--target is '",
-                o.target, "' but must be x0, v, epsilon or score");
+  visit_training_options(o, [&]<class T>(const char* name, T& member, const char* meaning, const auto&) {
+    const std::string option = std::string("--") + name;
+    if constexpr (std::is_same_v<T, std::optional<double>>) {
+      app.add_option_function<std::string>(
+             option,
+             [&member, option](const std::string& given) {
+               member.reset();
+               if (given == "auto") return;
+               std::size_t read = 0;
+               double value = -1;
+               try {
+                 value = std::stod(given, &read);
+               } catch (const std::logic_error&) {
+               }
+               require_input(read == given.size(), option, " is '", given, "' but must be auto or a number");
+               member = value;
+             },
+             meaning)
+          ->default_str("auto");
+    } else {
+      app.add_option(option, member, meaning)->capture_default_str();
+    }
+  });
 }
 
 namespace {

@@ -25,9 +25,6 @@ struct Common {
 void add_common(CLI::App& app, Common& common);
 void add_data_options(CLI::App& app, DataOptions& options, bool positional);
 void add_training_options(CLI::App& app, TrainingOptions& options);
-/// Throws InputError naming the option that is out of range.
-void check_training_options(const TrainingOptions& options);
-
 /// A queue with the observers the options ask for; prints the profile when it goes.
 class Work {
  public:

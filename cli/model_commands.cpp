@@ -26,7 +26,7 @@ struct TrainOptions {
 };
 
 void train(TrainOptions& o, const Common& common) {
-  require_input(o.model == "diffusion", "--model is '", o.model, "' but the trainable model is diffusion");
+  std::unique_ptr<NetworkModel> fresh = make_trainable(o.model);
   o.training.seed = common.seed;
   o.data.memory_megabytes = common.memory;
   check_training_options(o.training);
@@ -52,21 +52,21 @@ void train(TrainOptions& o, const Common& common) {
     run = load_run(queue, checkpoint);
     require_input(run.data_sha256 == data.sha256, checkpoint, ": was trained on another data set than ", data.path);
     require_input(run.split_sha256 == split_hash, checkpoint, ": was trained on another split than ", o.split);
-    require_input(options_text(run.options) == options_text(o.training), checkpoint,
+    require_input(run.model->name() == o.model && options_text(run.options) == options_text(o.training), checkpoint,
                   ": was trained with another configuration; --resume needs the same options");
     say(common, text("going on from step ", run.step));
   } else {
-    run.model = std::make_unique<Diffusion>();
+    run.model = std::move(fresh);
     run.model->prepare(queue, data_for_models(data, fold), o.training);
   }
-  Diffusion& model = *run.model;
+  NetworkModel& model = *run.model;
   const std::size_t choices = model.report().size();
   for (const std::string& line : model.report()) say(common, line);
   const nlohmann::ordered_json manifest{
       {"version", "0.1.0"},           {"data_sha256", data.sha256}, {"split_sha256", split_hash}, {"seed", common.seed},
       {"device", work.device_name()}, {"threads", queue.threads()}, {"math", common.math}};
   write_text(o.out + "/manifest.json", manifest.dump(1) + "\n");
-  write_text(o.out + "/config.toml", "model = \"diffusion\"\n" + options_text(o.training));
+  write_text(o.out + "/config.toml", "model = \"" + o.model + "\"\n" + options_text(o.training));
   std::ofstream log(o.out + "/log.jsonl", o.resume ? std::ios::app : std::ios::trunc);
   const bool terminal = isatty(STDERR_FILENO) != 0;
   bool stopped = false;
@@ -100,14 +100,14 @@ void train(TrainOptions& o, const Common& common) {
     say(common, text("interrupted; ", checkpoint, " is written, --resume goes on from there"));
     throw Interrupted{};
   }
-  save(o.training.steps);
+  save(model.total_steps());
   const auto report = model.report();  // what training chose besides
   for (std::size_t i = choices; i < report.size(); ++i) say(common, report[i]);
   say(common,
       text("parameters ", model.parameters().count(), ", peak step memory ", model.peak_memory() >> 10, " KiB"));
   print_result(common, "train", o.out,
                {{"model", o.model},
-                {"steps", o.training.steps},
+                {"steps", model.total_steps()},
                 {"seed", common.seed},
                 {"parameters", model.parameters().count()},
                 {"peak_step_memory_bytes", model.peak_memory()},
@@ -170,7 +170,7 @@ void predict(const PredictOptions& o, const Common& common) {
   if (!data.contexts[q.context].empty())
     out.text_columns.emplace_back("cell_type", std::vector<std::string>(cells.count, data.contexts[q.context]));
   out.number_columns = {{"library_size", cells.library_size}};
-  out.notes = {{"model", "diffusion"},
+  out.notes = {{"model", run.model->name()},
                {"predicted_mean_labels", canonical_label(q.condition) +
                                              (data.contexts[q.context].empty() ? "" : "|" + data.contexts[q.context])}};
   out.arrays.emplace_back("predicted_mean", std::vector<std::size_t>{1, mean.size()},

@@ -1,66 +1,10 @@
 #include "evaluation/run.h"
 
-#include <sstream>
-
 #include <nlohmann/json.hpp>
 
 #include "io/checkpoint.h"
 
 namespace perturbine {
-
-std::string options_text(const TrainingOptions& o) {
-  const nlohmann::ordered_json j{
-      {"steps", o.steps},
-      {"batch-size", o.batch_size},
-      {"hidden", o.hidden},
-      {"blocks", o.blocks},
-      {"latent", o.latent},
-      {"rate", o.rate},
-      {"decay", o.decay},
-      {"penalty", o.penalty},
-      {"dropout", o.dropout},
-      {"average-decay", o.average_decay},
-      {"drop-perturbation", o.drop_perturbation},
-      {"drop-context", o.drop_context},
-      {"target", o.target},
-      {"schedule", o.schedule},
-      {"sampler", o.sampler},
-      {"sampler-steps", o.sampler_steps},
-      {"guidance-perturbation", o.guidance_perturbation},
-      {"guidance-context", o.guidance_context},
-      {"space", o.space},
-      {"network", o.network},
-      {"control-summary", o.control_summary},
-      {"network-mean", o.network_mean},
-      {"technical-shrinkage",
-       o.technical_shrinkage ? nlohmann::ordered_json(*o.technical_shrinkage) : nlohmann::ordered_json("auto")},
-      {"seed", o.seed}};
-  std::string s;
-  for (const auto& [key, value] : j.items()) s += key + " = " + value.dump() + "\n";
-  return s;
-}
-
-TrainingOptions options_from_text(const std::string& text_form) {
-  nlohmann::json j;
-  std::istringstream in(text_form);
-  for (std::string line; std::getline(in, line);)
-    if (const auto eq = line.find(" = "); eq != std::string::npos)
-      j[line.substr(0, eq)] = nlohmann::json::parse(line.substr(eq + 3));
-  TrainingOptions o;
-  o.steps = j.at("steps"), o.batch_size = j.at("batch-size"), o.hidden = j.at("hidden"), o.blocks = j.at("blocks"),
-  o.latent = j.at("latent");
-  o.rate = j.at("rate"), o.decay = j.at("decay"), o.penalty = j.at("penalty"), o.dropout = j.at("dropout"),
-  o.average_decay = j.at("average-decay");
-  o.drop_perturbation = j.at("drop-perturbation"), o.drop_context = j.at("drop-context"), o.target = j.at("target"),
-  o.schedule = j.at("schedule");
-  o.sampler = j.at("sampler"), o.sampler_steps = j.at("sampler-steps"),
-  o.guidance_perturbation = j.at("guidance-perturbation");
-  o.guidance_context = j.at("guidance-context"), o.seed = j.at("seed");
-  o.space = j.at("space"), o.network = j.at("network"), o.control_summary = j.at("control-summary");
-  o.network_mean = j.at("network-mean");
-  if (j.at("technical-shrinkage").is_number()) o.technical_shrinkage = j.at("technical-shrinkage");
-  return o;
-}
 
 namespace {
 
@@ -91,13 +35,13 @@ TrainingData take_cells(const CheckpointContents& c, const std::string& prefix, 
 
 }  // namespace
 
-void save_run(Queue& queue, const std::string& path, const Diffusion& model, const TrainingOptions& options,
+void save_run(Queue& queue, const std::string& path, const NetworkModel& model, const TrainingOptions& options,
               const std::vector<std::string>& gene_names, const std::string& data_sha256,
               const std::string& split_sha256, std::size_t step) {
   const TrainingData& d = model.backbone().data();
-  const Diffusion::State s = model.state(queue);
+  const NetworkModel::State s = model.state(queue);
   CheckpointContents c;
-  c.texts = {{"model", "diffusion"},
+  c.texts = {{"model", model.name()},
              {"options", options_text(options)},
              {"data_sha256", data_sha256},
              {"split_sha256", split_sha256},
@@ -106,7 +50,8 @@ void save_run(Queue& queue, const std::string& path, const Diffusion& model, con
   put_cells(c, "", d);
   if (d.validation) put_cells(c, "validation_", *d.validation);
   c.integers["step"] = {static_cast<std::int64_t>(step)};
-  c.doubles["mean_share"] = {s.mean_share};
+  c.doubles["choices"] = s.choices;
+  c.floats["teacher"] = s.teacher;
   c.floats["weights"] = s.value, c.floats["first_moment"] = s.first_moment, c.floats["second_moment"] = s.second_moment,
   c.floats["average"] = s.average;
   write_checkpoint(path, c);
@@ -124,10 +69,11 @@ Run load_run(Queue& queue, const std::string& path) {
     TrainingData d = take_cells(c, "", r.gene_names.size(), path);
     if (c.lists.count("validation_conditions") != 0)
       d.validation = std::make_shared<const TrainingData>(take_cells(c, "validation_", d.genes, path));
-    r.model = std::make_unique<Diffusion>();
+    r.model = make_trainable(c.texts.at("model"));
     r.model->prepare(queue, d, r.options);
     r.model->set_state(queue, {r.step, c.floats.at("weights"), c.floats.at("first_moment"),
-                               c.floats.at("second_moment"), c.floats.at("average"), c.doubles.at("mean_share").at(0)});
+                               c.floats.at("second_moment"), c.floats.at("average"), c.doubles.at("choices"),
+                               c.floats.at("teacher")});
     return r;
   } catch (const std::out_of_range&) {
     throw InputError(text(path, ": misses a part that this version needs"));

@@ -3,12 +3,12 @@
 #include <memory>
 #include <string>
 
-#include "models/diffusion.h"
+#include "models/network_model.h"
 
 namespace perturbine {
 
 struct Run {
-  std::unique_ptr<Diffusion> model;
+  std::unique_ptr<NetworkModel> model;
   TrainingOptions options;
   std::vector<std::string> gene_names;
   std::string data_sha256, split_sha256, version;
@@ -17,14 +17,10 @@ struct Run {
 
 /// What a checkpoint holds beside the network: the training cells, so that means, latent space and decoder follow
 /// again.
-void save_run(Queue& queue, const std::string& path, const Diffusion& model, const TrainingOptions& options,
+void save_run(Queue& queue, const std::string& path, const NetworkModel& model, const TrainingOptions& options,
               const std::vector<std::string>& gene_names, const std::string& data_sha256,
               const std::string& split_sha256, std::size_t step);
 /// Loads a checkpoint; the model is ready to predict and sample, and fit() is not called again.
 Run load_run(Queue& queue, const std::string& path);
-
-/// Training options as text, one `name = value` line each, and back; names are those of the command line.
-std::string options_text(const TrainingOptions& options);
-TrainingOptions options_from_text(const std::string& text);
 
 }  // namespace perturbine

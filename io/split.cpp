@@ -238,6 +238,45 @@ SplitLists hold_out(const Dataset& data, const std::set<std::string>& test, std:
   return s;
 }
 
+// The same of conditions, or of conditions in one context: there the condition trains in the others.
+SplitLists hold_out_entries(const Dataset& data, const std::vector<SplitEntry>& test, std::string name) {
+  if (test[0].cell_type.empty()) {
+    std::set<std::string> labels;
+    for (const SplitEntry& e : test) labels.insert(e.condition);
+    return hold_out(data, labels, std::move(name));
+  }
+  SplitLists s;
+  s.name = std::move(name);
+  s.test = test;
+  s.rest = "train";
+  return s;
+}
+
+// What leave-one-out and k-fold hold out one by one.
+std::vector<SplitEntry> units_of(const Dataset& data, const std::string& of) {
+  require_input(of == "all" || of == "singles" || of == "doubles" || of == "pairs", "--of is '", of,
+                "' but must be all, singles, doubles or pairs");
+  std::vector<SplitEntry> units;
+  for (std::size_t l = 1; l < data.labels.size(); ++l) {
+    const std::size_t parts = data.conditions[l].parts.size();
+    if ((of == "singles" && parts != 1) || (of == "doubles" && parts < 2)) continue;
+    SplitEntry e = entry_of(data.labels[l]);
+    if (of != "pairs") {
+      units.push_back(e);
+      continue;
+    }
+    std::vector<std::size_t> count(data.contexts.size(), 0);
+    for (const std::size_t i : data.cells_of(l)) ++count[static_cast<std::size_t>(data.context[i])];
+    for (std::size_t c = 0; c < count.size(); ++c)
+      if (count[c] >= 2) {
+        e.cell_type = data.contexts[c];
+        units.push_back(e);
+      }
+  }
+  require_input(!units.empty(), data.path, ": has nothing to hold out with --of ", of);
+  return units;
+}
+
 // How many of a combination's parts are seen alone in training.
 void add_seen_groups(const Dataset& data, SplitLists& s) {
   std::set<std::string> singles;
@@ -275,20 +314,19 @@ std::vector<SplitLists> make_split(const Dataset& data, const SplitOptions& o) {
                   ": has no combination to hold out (--kind doubles)");
     folds.push_back(hold_out(data, some(o.kind == "random" ? perturbed : doubles), o.kind));
     add_seen_groups(data, folds.back());
-  } else if (o.kind == "leave-one-out") {
-    for (const std::string& label : perturbed) {
-      folds.push_back(hold_out(data, {label}, label));
-      add_seen_groups(data, folds.back());
-    }
-  } else if (o.kind == "k-fold") {
-    require_input(o.folds <= perturbed.size(), "--folds is ", o.folds, " but there are ", perturbed.size(),
-                  " perturbed conditions");
-    const auto order = shuffled(perturbed.size(), o.seed);
-    for (std::size_t f = 0; f < o.folds; ++f) {
-      std::set<std::string> test;
-      for (std::size_t i = f; i < order.size(); i += o.folds) test.insert(perturbed[order[i]]);
-      folds.push_back(hold_out(data, test, "fold" + std::to_string(f + 1)));
-      add_seen_groups(data, folds.back());
+  } else if (o.kind == "leave-one-out" || o.kind == "k-fold") {
+    const std::vector<SplitEntry> units = units_of(data, o.of);
+    const bool each = o.kind == "leave-one-out";
+    const std::size_t count = each ? units.size() : o.folds;
+    require_input(count <= units.size(), "--folds is ", o.folds, " but there are ", units.size(),
+                  o.of == "pairs" ? " pairs of condition and context" : " perturbed conditions");
+    const auto order = shuffled(units.size(), o.seed);
+    for (std::size_t f = 0; f < count; ++f) {
+      std::vector<SplitEntry> test;
+      if (each) test.push_back(units[f]);
+      for (std::size_t i = f; i < order.size() && !each; i += count) test.push_back(units[order[i]]);
+      folds.push_back(hold_out_entries(data, test, each ? units[f].name() : "fold" + std::to_string(f + 1)));
+      if (o.of != "pairs") add_seen_groups(data, folds.back());
     }
   } else if (o.kind == "cells") {
     SplitLists s;

@@ -53,6 +53,7 @@ struct SplitOptions {
   double fraction = .25;
   std::string by = "cell_type";
   std::uint64_t seed = 1;
+  std::string of = "all";  // leave-one-out, k-fold: all conditions, singles, doubles, or pairs (condition and context)
 };
 std::vector<SplitLists> make_split(const Dataset& data, const SplitOptions& options);
 

@@ -62,12 +62,6 @@ std::vector<double> Backbone::left_out_mean(const Query& q) const {
   return mean(q);
 }
 
-GeneratedCells Backbone::decode(Queue& queue, const Query& q, const std::vector<double>& mean,
-                                const std::vector<float>& latent, std::size_t count, std::uint64_t seed) const {
-  return decode_counts(queue, space_, latent, mean, draw_library_sizes(data_, q.context, count, seed), shrinkage_,
-                       seed);
-}
-
 GeneratedCells Backbone::sample(Queue& queue, const Query& q, std::size_t count, std::uint64_t seed) const {
   const std::size_t K = space_.width();
   std::vector<float> latent(count * K);
@@ -75,7 +69,7 @@ GeneratedCells Backbone::sample(Queue& queue, const Query& q, std::size_t count,
     normal_row(seed, 0xba, i, latent.data() + i * K, K);
     for (std::size_t k = 0; k < K; ++k) latent[i * K + k] *= static_cast<float>(std::sqrt(space_.residual_variance[k]));
   }
-  return decode(queue, q, mean(q), latent, count, seed);
+  return decode(queue, mean(q), latent, library_sizes(q, count, seed), seed);
 }
 
 std::vector<std::string> Backbone::report() const {

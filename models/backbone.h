@@ -26,9 +26,15 @@ class Backbone : public Model {
   const LatentSpace& space() const { return space_; }
   const std::vector<float>& residuals() const { return residuals_; }
   const TrainingData& data() const { return data_; }
-  /// Cells from given latent residuals around a mean.
-  GeneratedCells decode(Queue& queue, const Query& query, const std::vector<double>& mean,
-                        const std::vector<float>& latent, std::size_t count, std::uint64_t seed) const;
+  /// Cells from given latent residuals around a mean, one for each library size.
+  GeneratedCells decode(Queue& queue, const std::vector<double>& mean, const std::vector<float>& latent,
+                        const std::vector<double>& library_size, std::uint64_t seed) const {
+    return decode_counts(queue, space_, latent, mean, library_size, shrinkage_, seed);
+  }
+  /// Library sizes of training cells of a query's context.
+  std::vector<double> library_sizes(const Query& query, std::size_t count, std::uint64_t seed) const {
+    return draw_library_sizes(data_, query.context, count, seed);
+  }
 
  private:
   TrainingData data_;

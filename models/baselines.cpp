@@ -6,6 +6,7 @@
 #include "kernels/random/random.h"
 #include "models/backbone.h"
 #include "models/diffusion.h"
+#include "models/flow.h"
 
 namespace perturbine {
 namespace {
@@ -82,8 +83,21 @@ class Baseline final : public Model {
 
 const std::vector<std::string>& model_names() {
   static const std::vector<std::string> names{"no-change", "mean",     "additive", "additive-cells",
-                                              "ridge",     "backbone", "diffusion"};
+                                              "ridge",     "backbone", "diffusion", "flow"};
   return names;
+}
+
+const std::vector<std::string>& trainable_names() {
+  static const std::vector<std::string> names{"diffusion", "flow"};
+  return names;
+}
+
+std::unique_ptr<NetworkModel> make_trainable(const std::string& name) {
+  if (name == "diffusion") return std::make_unique<Diffusion>();
+  if (name == "flow") return std::make_unique<Flow>();
+  std::string known;
+  for (const std::string& n : trainable_names()) known += (known.empty() ? "" : ", ") + n;
+  throw InputError(text("model '", name, "' cannot be trained; choose among ", known));
 }
 
 std::unique_ptr<Model> make_model(const std::string& name) {
@@ -93,7 +107,8 @@ std::unique_ptr<Model> make_model(const std::string& name) {
   if (name == "additive-cells") return std::make_unique<Baseline>(name, Kind::additive_cells);
   if (name == "ridge") return std::make_unique<Baseline>(name, Kind::ridge);
   if (name == "backbone") return std::make_unique<Backbone>();
-  if (name == "diffusion") return std::make_unique<Diffusion>();
+  if (std::find(trainable_names().begin(), trainable_names().end(), name) != trainable_names().end())
+    return make_trainable(name);
   std::string known;
   for (const std::string& n : model_names()) known += (known.empty() ? "" : ", ") + n;
   throw InputError(text("model '", name, "' is not known; choose among ", known));

@@ -8,29 +8,8 @@
 
 namespace perturbine {
 
-Buffer<float> Diffusion::modulations(Queue& queue, Tape& tape, const Query& q, const std::vector<float>& times,
-                                     bool perturbed, bool in_context) const {
-  HostConditions host;
-  // An even choice of control cells, the same for every time.
-  const std::size_t set = std::max<std::size_t>(1, vocabulary_.set_size());
-  for (std::size_t s = 0; s < times.size(); ++s)
-    host.add_row(vocabulary_, perturbed ? &q.condition : nullptr,
-                 in_context ? static_cast<std::int32_t>(q.context) : -1,
-                 [&](std::size_t k) { return static_cast<std::uint32_t>(((2 * k + 1) << 31) / set); });
-  DeviceConditions conditions(queue, vocabulary_, times.size(),
-                              std::max(vocabulary_.most_parts(), q.condition.parts.size()));
-  conditions.set(queue, std::move(host));
-  const Buffer<float> time(queue, times);
-  tape.begin_step();
-  const MatrixView<float> m = tape.value(network_->modulation(tape, conditions.view(time.view())));
-  Buffer<float> kept(queue, m.rows * m.columns);
-  queue.copy(kept.view().data, m.data, m.rows * m.columns * sizeof(float));
-  queue.synchronise();  // the conditions go away
-  return kept;
-}
-
 std::vector<double> Diffusion::shift(Queue& queue, const Query& q) const {
-  const std::size_t width = variance_.size(), G = backbone_.data().genes;
+  const std::size_t width = variance_.size();
   Parameters parameters = parameters_->averaged();
   Arena arena(queue);
   Tape tape(arena, parameters);
@@ -50,16 +29,7 @@ std::vector<double> Diffusion::shift(Queue& queue, const Query& q) const {
                            target_named(options_.target)});
   std::vector<float> z(width);
   queue.read(z.data(), x0.data, width * sizeof(float));
-  std::vector<double> change(G, 0);
-  const LatentSpace& space = backbone_.space();
-  for (std::size_t k = 0; k < width; ++k) {
-    const double v = static_cast<double>(z[k]) / scale_;
-    if (space.is_genes())
-      change[k] = v;
-    else
-      for (std::size_t g = 0; g < G; ++g) change[g] += v * space.components.components(k, g);
-  }
-  return change;
+  return genes_of(z);
 }
 
 std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::size_t count, SamplerKind sampler,
@@ -128,15 +98,15 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
   return latent;
 }
 
-std::vector<double> Diffusion::log_likelihood(Queue& queue, const Query& q, const std::vector<float>& expression,
-                                              const LikelihoodOptions& o) const {
-  const std::size_t G = backbone_.data().genes, width = variance_.size(), cells = expression.size() / G;
+LogLikelihood Diffusion::log_likelihood(Queue& queue, const Query& q, const std::vector<float>& expression,
+                                        const LikelihoodOptions& o) const {
+  const std::size_t G = backbone_->data().genes, width = variance_.size(), cells = expression.size() / G;
   require_input(cells * G == expression.size(), "likelihood: ", expression.size(), " values are not whole cells of ", G,
                 " genes");
-  const auto mean = backbone_.mean(q);  // what the network's residuals are about
+  const auto mean = backbone_->mean(q);  // what the network's residuals are about
   std::vector<float> about(expression);
   for (std::size_t i = 0; i < about.size(); ++i) about[i] -= static_cast<float>(mean[i % G]);
-  const std::vector<float> residual = backbone_.space().coordinates(about, cells);
+  const std::vector<float> residual = backbone_->space().coordinates(about, cells);
 
   Parameters parameters = parameters_->averaged();
   Arena arena(queue);
@@ -147,7 +117,7 @@ std::vector<double> Diffusion::log_likelihood(Queue& queue, const Query& q, cons
   const std::size_t directions = o.probes == 0 ? width : o.probes;
   const std::size_t at_once = std::max<std::size_t>(1, 4096 / directions);
   const std::vector<double> prior(variance_.begin(), variance_.end());
-  std::vector<double> log_p;
+  LogLikelihood log_p;
   for (std::size_t first = 0; first < cells; first += at_once) {
     const std::size_t n = std::min(at_once, cells - first), rows = n * directions;
     std::vector<double> x;
@@ -195,7 +165,7 @@ std::vector<double> Diffusion::log_likelihood(Queue& queue, const Query& q, cons
       queue.read(gradient.data(), tape.gradient(in).data, gradient.size() * sizeof(float));
       queue.read(estimate.data(), x0.data, estimate.size() * sizeof(float));
       const std::vector<float> kept = keep.get(queue);
-      FlowEstimate e{std::vector<double>(n * width), std::vector<double>(n, 0)};
+      DenoiserEstimate e{std::vector<double>(n * width), std::vector<double>(n * std::max<std::size_t>(1, o.probes), 0)};
       for (std::size_t r = 0; r < rows; ++r) {
         double sum = 0;
         for (std::size_t k = 0; k < width; ++k) {
@@ -204,15 +174,17 @@ std::vector<double> Diffusion::log_likelihood(Queue& queue, const Query& q, cons
               static_cast<double>(direction[at]) * (static_cast<double>(gradient[at]) + static_cast<double>(kept[at]));
           if (r % directions == 0) e.x0[r / directions * width + k] = static_cast<double>(estimate[at]);
         }
-        e.divergence[r / directions] += o.probes == 0 ? sum : sum / static_cast<double>(directions);
+        e.divergence[o.probes == 0 ? r / directions : r] += sum;
       }
       return e;
     };
-    const auto part = flow_log_likelihood(x, prior, schedule_named(options_.schedule), o.steps, denoise);
-    log_p.insert(log_p.end(), part.begin(), part.end());
+    const auto part = probability_flow_log_likelihood(x, prior, schedule_named(options_.schedule), o.steps,
+                                                      std::max<std::size_t>(1, o.probes), denoise);
+    log_p.value.insert(log_p.value.end(), part.value.begin(), part.value.end());
+    log_p.standard_error.insert(log_p.standard_error.end(), part.standard_error.begin(), part.standard_error.end());
   }
   // Of the unscaled coordinates.
-  for (double& l : log_p) l += static_cast<double>(width) * std::log(scale_);
+  for (double& l : log_p.value) l += static_cast<double>(width) * std::log(scale_);
   return log_p;
 }
 

@@ -1,6 +1,5 @@
 // Training of the diffusion model: one step is a captured piece of work at fixed addresses.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <map>
 
@@ -26,15 +25,13 @@ struct DeviceBatch {
 
 }  // namespace
 
-void Diffusion::train(Queue& queue, const ProgressCallback& progress) {
-  const TrainingData& data = backbone_.data();
+void Diffusion::resume(Queue& queue, const ProgressCallback& progress) {
+  const TrainingData& data = backbone_->data();
   const std::size_t rows = options_.batch_size, width = variance_.size();
   // Cells by condition: conditions are drawn equally often.
   std::vector<std::vector<std::size_t>> cells(data.conditions.size());
   for (std::size_t i = 0; i < data.cells(); ++i) cells[static_cast<std::size_t>(data.condition[i])].push_back(i);
-  std::vector<std::size_t> drawable;
-  for (std::size_t c = 0; c < cells.size(); ++c)
-    if (!cells[c].empty()) drawable.push_back(c);
+  std::erase_if(cells, [](const auto& c) { return c.empty(); });
 
   DeviceBatch batch(queue, rows, width);
   DeviceConditions conditions(queue, vocabulary_, rows, vocabulary_.most_parts());
@@ -43,41 +40,16 @@ void Diffusion::train(Queue& queue, const ProgressCallback& progress) {
   const Buffer<float> variance(queue, variance_);
   const Target target = target_named(options_.target);
   const ScheduleKind schedule = schedule_named(options_.schedule);
-  Optimiser optimiser(queue, *parameters_,
-                      {.rate = options_.rate, .decay = options_.decay, .average_decay = options_.average_decay});
-  Arena arena(queue);
-  Tape tape(arena, *parameters_);
-  VectorView<float> loss;
 
-  auto launches = [&] {
-    tape.begin_step();
-    const MatrixView<float> x0 = batch.x0.matrix(rows, width), xt = arena.matrix<float>(rows, width);
-    queue.run(DiffusionNoise<float>{x0, batch.alpha.view(), batch.sigma.view(), batch.draw.view(), xt, options_.seed});
-    const Var modulation = network_->modulation(tape, conditions.view(batch.time.view()));
-    const Var F =
-        network_->forward(tape, tape.constant(xt), modulation, options_.dropout, batch.draw.view(), options_.seed);
-    loss = ops::diffusion_loss(tape, F,
-                               {x0, batch.alpha.view(), batch.sigma.view(), batch.weight.view(), variance.view(),
-                                batch.draw.view(), target, options_.seed},
-                               batch.row_weight.view());
-    tape.backward();
-    optimiser.apply(queue);
-  };
-
-  const auto start = std::chrono::steady_clock::now();
-  const std::size_t first = step_;
-  CapturedWork captured;
-  for (; step_ < options_.steps; ++step_) {
+  StepParts parts;
+  parts.fill = [&](std::size_t step) {
     // Everything random of a step follows from (seed, step): a resumed run draws what an uninterrupted one would.
     std::vector<float> x0(rows * width), time(rows), alpha(rows), sigma(rows);
     HostConditions host;
     for (std::size_t i = 0; i < rows; ++i) {
-      const PhiloxWords w = philox(options_.seed ^ 0xba7c4ull, step_, i),
-                        v = philox(options_.seed ^ 0xba7c4ull, step_, i + (1ull << 32));
-      auto below = [](std::uint32_t word, std::size_t n) {
-        return static_cast<std::size_t>((std::uint64_t{word} * n) >> 32);
-      };
-      const auto& pool = cells[drawable[below(w.word[0], drawable.size())]];
+      const PhiloxWords w = philox(options_.seed ^ 0xba7c4ull, step, i),
+                        v = philox(options_.seed ^ 0xba7c4ull, step, i + (1ull << 32));
+      const auto& pool = cells[below(w.word[0], cells.size())];
       const std::size_t cell = pool[below(w.word[1], pool.size())];
       for (std::size_t k = 0; k < width; ++k) x0[i * width + k] = residuals_[cell * width + k];
       // Stratified over the batch: every step sees all noise levels.
@@ -88,47 +60,31 @@ void Diffusion::train(Queue& queue, const ProgressCallback& progress) {
       const Condition& condition = data.conditions[static_cast<std::size_t>(data.condition[cell])];
       host.add_row(vocabulary_, uniform(w.word[3]) > options_.drop_perturbation ? &condition : nullptr,
                    uniform(v.word[0]) > options_.drop_context ? data.context[cell] : -1,
-                   [&](std::size_t k) { return philox(options_.seed ^ 0xc0117ull, step_, i * 64 + k).word[0]; });
+                   [&](std::size_t k) { return philox(options_.seed ^ 0xc0117ull, step, i * 64 + k).word[0]; });
     }
     conditions.set(queue, std::move(host));
     batch.x0.set(queue, x0), batch.time.set(queue, time), batch.alpha.set(queue, alpha), batch.sigma.set(queue, sigma);
-    batch.draw.set(queue, {step_});
-    const double progress_share = static_cast<double>(step_) / static_cast<double>(options_.steps);
-    const double rate = static_cast<double>(options_.rate) * std::min(1.0, static_cast<double>(step_ + 1) / 50) * .5 *
-                        (1 + std::cos(M_PI * progress_share));
-    optimiser.prepare(queue, step_ + 1, static_cast<float>(rate));
-    // The first step sizes the arena, the second captures, the others replay.
-    if (step_ - first == 1)
-      captured = queue.capture(launches);
-    else if (step_ == first)
-      launches();
-    else
-      captured.run();
-    peak_memory_ = arena.peak();
-    const bool last = step_ + 1 == options_.steps;
-    if (progress && (last || (step_ + 1) % 50 == 0)) {
-      std::vector<float> rows_loss(rows);
-      queue.read(rows_loss.data(), loss.data, rows * sizeof(float));
-      double sum = 0;
-      for (const float l : rows_loss) sum += static_cast<double>(l) / static_cast<double>(rows);
-      require(std::isfinite(sum), "training: the loss is not finite at step ", step_ + 1,
-              "; lower the learning rate, or run with --check-finite to find the operation");
-      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      if (!progress({step_ + 1, options_.steps, sum, rate, seconds,
-                     static_cast<double>((step_ + 1 - first) * rows) / seconds,
-                     data.validation ? std::optional(validation_loss(queue)) : std::nullopt})) {
-        ++step_;
-        return;
-      }
-    }
-  }
-  if (moves_mean_) choose_mean_share(queue);
+    batch.draw.set(queue, {step});
+  };
+  parts.loss = [&](Tape& tape) {
+    const MatrixView<float> x0 = batch.x0.matrix(rows, width), xt = tape.arena().matrix<float>(rows, width);
+    queue.run(DiffusionNoise<float>{x0, batch.alpha.view(), batch.sigma.view(), batch.draw.view(), xt, options_.seed});
+    const Var modulation = network_->modulation(tape, conditions.view(batch.time.view()));
+    const Var F =
+        network_->forward(tape, tape.constant(xt), modulation, options_.dropout, batch.draw.view(), options_.seed);
+    return ops::diffusion_loss(tape, F,
+                               {x0, batch.alpha.view(), batch.sigma.view(), batch.weight.view(), variance.view(),
+                                batch.draw.view(), target, options_.seed},
+                               batch.row_weight.view());
+  };
+  if (data.validation) parts.validation = [&] { return validation_loss(queue); };
+  if (train(queue, parts, 0, options_.steps, progress) && moves_mean_) choose_mean_share(queue);
 }
 
 void Diffusion::choose_mean_share(Queue& queue) {
   // The share in [0, 1] with the least squared error on validation conditions: 0, the closed form, is among the
   // choices.
-  const TrainingData& validation = *backbone_.data().validation;
+  const TrainingData& validation = *backbone_->data().validation;
   const std::size_t G = validation.genes;
   std::map<std::pair<std::int32_t, std::int32_t>, std::pair<double, std::vector<double>>> sums;
   for (std::size_t i = 0; i < validation.cells(); ++i) {
@@ -142,7 +98,7 @@ void Diffusion::choose_mean_share(Queue& queue) {
   for (auto& [key, group] : sums) {
     auto& [count, sum] = group;
     const Query q{validation.conditions[static_cast<std::size_t>(key.first)], static_cast<std::size_t>(key.second)};
-    const auto mean = backbone_.mean(q), moved = shift(queue, q);
+    const auto mean = backbone_->mean(q), moved = shift(queue, q);
     for (std::size_t g = 0; g < G; ++g) {
       const double missed = sum[g] / count - mean[g];
       along += missed * moved[g], length += moved[g] * moved[g], misses += missed * missed;
@@ -157,7 +113,7 @@ void Diffusion::choose_mean_share(Queue& queue) {
 }
 
 double Diffusion::validation_loss(Queue& queue) const {
-  const TrainingData& validation = *backbone_.data().validation;
+  const TrainingData& validation = *backbone_->data().validation;
   constexpr std::uint64_t seed = 0x7a11da7e;  // the same noise at every call and for every model
   const std::size_t width = variance_.size(), rows = std::min<std::size_t>(256, validation.cells());
   const ScheduleKind schedule = schedule_named(options_.schedule);

@@ -9,7 +9,7 @@
 #include "io/batch.h"
 #include "kernels/core/error.h"
 #include "kernels/core/queue.h"
-#include "models/schedule.h"
+#include "models/training_options.h"
 
 namespace perturbine {
 
@@ -21,23 +21,6 @@ struct GeneratedCells {
   std::vector<double> library_size;  // [count]
 };
 
-struct TrainingOptions {
-  std::size_t steps = 1000, batch_size = 256, hidden = 256, blocks = 3, latent = 50;
-  float rate = 1e-3f, decay = 1e-2f, penalty = 1e-2f, dropout = 0, average_decay = .995f;
-  float drop_perturbation = .1f, drop_context = .1f;
-  std::string target = "x0", schedule = "cosine", sampler = "ddim";
-  std::string space = "latent", network = "residual";  // or genes, u-shaped
-  std::string control_summary = "attention";           // of control cells, where there are several contexts; mean, none
-  std::size_t sampler_steps = 50;
-  double guidance_perturbation = 1, guidance_context = 1;
-  /// auto: where there are validation conditions the network also learns how far the closed-form mean misses, and moves
-  /// it by the share that is best on them (0: not at all); never: the mean is the closed form's.
-  std::string network_mean = "auto";
-  /// Share of the count noise taken out of the latent before counts are drawn; empty: chosen on held-out cells.
-  std::optional<double> technical_shrinkage;
-  std::uint64_t seed = 1;
-};
-
 struct TrainingProgress {
   std::size_t step = 0, steps = 0;
   double loss = 0, rate = 0, seconds = 0, cells_per_second = 0;
@@ -45,11 +28,18 @@ struct TrainingProgress {
 };
 using ProgressCallback = std::function<bool(const TrainingProgress&)>;  // false: stop here
 
+/// Natural logarithms of densities, and the standard error of each where its trace was estimated.
+struct LogLikelihood {
+  std::vector<double> value, standard_error;
+};
+
 struct LikelihoodOptions {
   std::size_t steps = 60;  // of the solver
   std::size_t probes = 0;  // random probes of the trace (Hutchinson); 0: exact
   std::uint64_t seed = 1;
 };
+
+class Backbone;
 
 class Model {
  public:
@@ -57,6 +47,8 @@ class Model {
   virtual std::string name() const = 0;
   virtual void fit(Queue& queue, const TrainingData& data, const TrainingOptions& options,
                    const ProgressCallback& progress) = 0;
+  /// A backbone fitted to the same data and options, for models that build on one: they need not fit it again.
+  virtual void use_backbone(std::shared_ptr<const Backbone>) {}
   /// Mean of log1p expression of a condition, in one context.
   virtual std::vector<double> predict_mean(Queue& queue, const Query& query) const = 0;
   /// False where the model gives means only.
@@ -65,8 +57,8 @@ class Model {
   virtual GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const = 0;
   /// Natural logarithm of the density of cells [rows, genes] (log1p expression) under a condition; in which space the
   /// density is, models say. Throws Error where a model has none.
-  virtual std::vector<double> log_likelihood(Queue&, const Query&, const std::vector<float>&,
-                                             const LikelihoodOptions&) const {
+  virtual LogLikelihood log_likelihood(Queue&, const Query&, const std::vector<float>&,
+                                       const LikelihoodOptions&) const {
     throw Error(text("model ", name(), ": has no likelihood"));
   }
   /// Lines for the log: what was chosen and why.

@@ -68,6 +68,12 @@ void path(CaseList& list) {
                                       77};
         },
         {spread ? "spread" : ""});
+  list.add(FloatOnly{}, "squared_error_loss", {{7, 33}},
+           []<class T>(Operands<T>& o, const Shape& s) {
+             return SquaredErrorLoss<T>{o.input("F", s[0], s[1]), o.input("target", s[0], s[1]), {}, {},
+                                        o.output_vector("loss", s[0]), {}};
+           },
+           {"unweighted"});
   for (const bool backward : {false, true})
     list.add(FloatOnly{}, "squared_error_loss", {{71, 229}, {29, 541}, {1, 64}, {64, 1}},
              [=]<class T>(Operands<T>& o, const Shape& s) {

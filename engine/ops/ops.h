@@ -49,4 +49,8 @@ struct DiffusionTerms {
 };
 VectorView<float> diffusion_loss(Tape&, Var F, const DiffusionTerms&, VectorView<const float> row_weight);
 
+/// Mean over columns of (F - target)^2, summed over rows with the given weights. Returns the memory of the unweighted
+/// per-row losses, which backward() fills.
+VectorView<float> squared_error_loss(Tape&, Var F, MatrixView<const float> target, VectorView<const float> row_weight);
+
 }  // namespace perturbine::ops

@@ -29,7 +29,7 @@ void run(Cpu& cpu, const PathInterpolation<float>& op) {
 void run(Cpu& cpu, const SquaredErrorLoss<float>& op) {
   const std::size_t width = op.F.columns;
   for_rows(cpu, op.F.rows, width, [&](std::size_t i) {
-    const float *F = op.F.row(i), *target = op.target.row(i), scale = op.weight[i] / static_cast<float>(width);
+    const float *F = op.F.row(i), *target = op.target.row(i), scale = (op.weight.size != 0 ? op.weight[i] : 1.0f) / static_cast<float>(width);
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (std::size_t j = 0; j < width; ++j) sum += (F[j] - target[j]) * (F[j] - target[j]);

@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(threads) path_interpolation(PathInterpolation<
 
 __global__ void __launch_bounds__(threads) squared_error_loss(SquaredErrorLoss<float> op) {
   const std::size_t i = blockIdx.x;
-  const float scale = op.weight[i] / static_cast<float>(op.F.columns);
+  const float scale = (op.weight.size != 0 ? op.weight[i] : 1.0f) / static_cast<float>(op.F.columns);
   const float slope = op.dF.data != nullptr ? 2 * scale * op.dloss[i] : 0.0f;
   float sum = 0;
   for (std::size_t j = threadIdx.x; j < op.F.columns; j += threads) {

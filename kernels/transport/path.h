@@ -41,7 +41,7 @@ struct PathInterpolation {
 template <class T>
 struct SquaredErrorLoss {
   MatrixView<const T> F, target;                            // [rows, width]
-  VectorView<const accumulator_t<T>> weight;                // [rows]
+  VectorView<const accumulator_t<T>> weight;                // [rows]; empty: 1
   VectorView<const accumulator_t<T>> dloss;                 // [rows], with dF
   VectorView<accumulator_t<T>> loss;                        // [rows]
   MatrixView<T> dF;                                         // empty: forward only
@@ -54,7 +54,8 @@ struct SquaredErrorLoss {
   }
   void check() const {
     require_shape(*this, "target", target, F.rows, F.columns);
-    require_size(*this, "weight", weight, F.rows), require_size(*this, "loss", loss, F.rows);
+    if (weight.size != 0) require_size(*this, "weight", weight, F.rows);
+    require_size(*this, "loss", loss, F.rows);
     if (dF.data != nullptr) {
       require_shape(*this, "dF", dF, F.rows, F.columns);
       require_size(*this, "dloss", dloss, F.rows);

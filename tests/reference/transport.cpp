@@ -64,11 +64,12 @@ template <>
 void execute(const SquaredErrorLoss<double>& op) {
   const double width = static_cast<double>(op.F.columns);
   for (std::size_t i = 0; i < op.F.rows; ++i) {
+    const double weight = op.weight.size != 0 ? op.weight[i] : 1;
     op.loss[i] = 0;
     for (std::size_t j = 0; j < op.F.columns; ++j) {
       const double d = op.F(i, j) - op.target(i, j);
-      op.loss[i] += op.weight[i] * d * d / width;
-      if (op.dF.data != nullptr) op.dF(i, j) = 2 * op.weight[i] * op.dloss[i] * d / width;
+      op.loss[i] += weight * d * d / width;
+      if (op.dF.data != nullptr) op.dF(i, j) = 2 * weight * op.dloss[i] * d / width;
     }
   }
 }

@@ -1,0 +1,209 @@
+#include "models/flow.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "kernels/core/philox.h"
+#include "kernels/random/random.h"
+#include "kernels/transport/path.h"
+
+namespace perturbine {
+namespace {
+
+constexpr std::size_t group_rows = 64;         // of a batch that are coupled with one another
+constexpr std::size_t rectified_pairs = 256;   // of each condition and context
+
+// One batch on the device: fixed capacity, the same addresses every step.
+struct DeviceBatch {
+  Buffer<std::int32_t> source, target;
+  Buffer<float> time, row_weight;
+  Buffer<std::uint64_t> draw;
+  DeviceBatch(Queue& q, std::size_t rows)
+      : source(q, rows),
+        target(q, rows),
+        time(q, rows),
+        row_weight(q, std::vector<float>(rows, 1.0f / static_cast<float>(rows))),
+        draw(q, 1) {}
+};
+
+}  // namespace
+
+void Flow::prepare_targets(Queue&) {
+  coupling_named(options_.coupling), solver_named(options_.solver);
+  require_input(options_.objective == "flow-matching" || options_.objective == "transport", "objective '",
+                options_.objective, "' is not known; choose flow-matching or transport");
+  require_input(options_.objective == "flow-matching" || options_.rectify == 0,
+                "rectification straightens paths; objective transport has none");
+  const TrainingData& d = data();
+  residuals_ = backbone_->residuals();
+  for (float& v : residuals_) v *= static_cast<float>(scale_);
+  keep_.clear();
+  for (const double share : backbone_->space().technical_share)
+    keep_.push_back(static_cast<float>(std::sqrt(1 - share)));
+  controls_.assign(d.contexts.size(), {});
+  all_controls_.clear(), pools_.clear(), teacher_.clear();
+  std::map<std::pair<std::int32_t, std::int32_t>, std::vector<std::size_t>> cells;
+  for (std::size_t i = 0; i < d.cells(); ++i) {
+    if (d.condition[i] != 0) {
+      cells[{d.condition[i], d.context[i]}].push_back(i);
+      continue;
+    }
+    controls_[static_cast<std::size_t>(d.context[i])].push_back(i);
+    all_controls_.push_back(i);
+  }
+  for (auto& [key, members] : cells) {
+    const auto context = static_cast<std::size_t>(key.second);
+    pools_.push_back(
+        {{d.conditions[static_cast<std::size_t>(key.first)], context}, std::move(members), controls_of(context)});
+  }
+  require_input(!pools_.empty(), "flow: there are no perturbed cells to train on");
+}
+
+const std::vector<std::size_t>& Flow::controls_of(std::size_t context) const {
+  return controls_[context].empty() ? all_controls_ : controls_[context];
+}
+
+void Flow::fill_pairs(Queue& queue, std::size_t step, std::vector<std::int32_t>& source,
+                      std::vector<std::int32_t>& target, std::vector<std::size_t>& pool_of_row) const {
+  const std::size_t rows = options_.batch_size, width = variance_.size();
+  const Coupling coupling = coupling_named(options_.coupling);
+  for (std::size_t first = 0; first < rows; first += group_rows) {
+    const std::size_t n = std::min(group_rows, rows - first);
+    const std::uint64_t seed = options_.seed ^ 0xf10eull;
+    const Pool& pool = pools_[below(philox(seed, step, first).word[0], pools_.size())];
+    auto draw = [&](const std::vector<std::size_t>& from, std::uint64_t stream) {
+      // Without repeats while there are enough.
+      std::vector<std::uint32_t> order(from.size());
+      random_permutation(seed + stream, step * 4096 + first / group_rows, order.data(), order.size());
+      std::vector<std::size_t> chosen;
+      for (std::size_t i = 0; i < n; ++i) chosen.push_back(from[order[i % order.size()]]);
+      return chosen;
+    };
+    const auto controls = draw(pool.controls, 1), cells = draw(pool.cells, 2);
+    auto weighed = [&](const std::vector<std::size_t>& chosen) {
+      std::vector<float> x;
+      for (const std::size_t i : chosen)
+        for (std::size_t k = 0; k < width; ++k) x.push_back(residuals_[i * width + k] * keep_[k]);
+      return x;
+    };
+    const TransportPlan plan = transport_plan(queue, weighed(controls), weighed(cells), width, coupling,
+                                              {options_.coupling_epsilon, options_.coupling_penalty, 50});
+    const Pairs pairs = draw_pairs(queue, plan, coupling, n, seed + 3, step * 4096 + first / group_rows);
+    for (std::size_t r = 0; r < n; ++r) {
+      source.push_back(static_cast<std::int32_t>(controls[static_cast<std::size_t>(pairs.first[r])]));
+      target.push_back(static_cast<std::int32_t>(cells[static_cast<std::size_t>(pairs.second[r])]));
+      pool_of_row.push_back(static_cast<std::size_t>(&pool - pools_.data()));
+    }
+  }
+}
+
+void Flow::make_rectified_pairs(Queue& queue) {
+  // The teacher samples; its weights stand in a copy whose average they are.
+  rectified_source_.clear(), rectified_target_.clear(), rectified_first_ = {0};
+  const std::vector<float> average = parameters_->average().get(queue);
+  parameters_->average().set(queue, teacher_);
+  for (const Pool& pool : pools_) {
+    const Start s = start(pool.query, rectified_pairs, options_.seed ^ 0x4ec7);
+    const auto end = carry(queue, pool.query, s.residuals, 0, 1, {Solver::rk4, 10, 1e-4});
+    rectified_source_.insert(rectified_source_.end(), s.residuals.begin(), s.residuals.end());
+    rectified_target_.insert(rectified_target_.end(), end.begin(), end.end());
+    rectified_first_.push_back(rectified_source_.size() / width());
+  }
+  parameters_->average().set(queue, average);
+}
+
+void Flow::resume(Queue& queue, const ProgressCallback& progress) {
+  const std::size_t rows = options_.batch_size, width = variance_.size();
+  const bool direct = options_.objective == "transport";
+  DeviceBatch batch(queue, rows);
+  DeviceConditions conditions(queue, vocabulary_, rows, vocabulary_.most_parts());
+  const float spread = direct ? 0.0f : static_cast<float>(options_.spread);
+
+  auto run_stage = [&](const std::vector<float>& source_cells, const std::vector<float>& target_cells, float noise,
+                       auto&& choose, std::size_t first, std::size_t last) {
+    const Buffer<float> sources(queue, source_cells), targets(queue, target_cells);
+    StepParts parts;
+    parts.fill = [&](std::size_t step) {
+      std::vector<std::int32_t> source, target;
+      std::vector<std::size_t> pool_of_row;
+      choose(step, source, target, pool_of_row);
+      std::vector<float> time(rows, 0);
+      HostConditions host;
+      for (std::size_t i = 0; i < rows; ++i) {
+        const PhiloxWords w = philox(options_.seed ^ 0xf10full, step, i);
+        // Stratified, and in another order than the groups.
+        const std::size_t stratum = (i * 97 + step) % rows;
+        if (!direct) time[i] = (static_cast<float>(stratum) + uniform(w.word[0])) / static_cast<float>(rows);
+        const Pool& pool = pools_[pool_of_row[i]];
+        host.add_row(vocabulary_, uniform(w.word[1]) > options_.drop_perturbation ? &pool.query.condition : nullptr,
+                     uniform(w.word[2]) > options_.drop_context ? static_cast<std::int32_t>(pool.query.context) : -1,
+                     [&](std::size_t k) { return philox(options_.seed ^ 0xc0117ull, step, i * 64 + k).word[0]; });
+      }
+      conditions.set(queue, std::move(host));
+      batch.source.set(queue, source), batch.target.set(queue, target), batch.time.set(queue, time);
+      batch.draw.set(queue, {step});
+    };
+    parts.loss = [&](Tape& tape) {
+      const MatrixView<float> xt = tape.arena().matrix<float>(rows, width),
+                              velocity = tape.arena().matrix<float>(rows, width);
+      queue.run(PathInterpolation<float>{sources.matrix(source_cells.size() / width, width),
+                                         targets.matrix(target_cells.size() / width, width), batch.source.view(),
+                                         batch.target.view(), batch.time.view(), batch.draw.view(), xt, velocity, noise,
+                                         options_.seed});
+      const Var F = network_->forward(tape, tape.constant(xt),
+                                      network_->modulation(tape, conditions.view(batch.time.view())), options_.dropout,
+                                      batch.draw.view(), options_.seed);
+      return ops::squared_error_loss(tape, F, velocity, batch.row_weight.view());
+    };
+    return train(queue, parts, first, last, progress);
+  };
+
+  if (step_ < options_.steps) {
+    if (!run_stage(
+            residuals_, residuals_, spread,
+            [&](std::size_t step, auto& source, auto& target, auto& pool) {
+              fill_pairs(queue, step, source, target, pool);
+            },
+            0, options_.steps))
+      return;
+  }
+  if (options_.rectify == 0 || step_ >= total_steps()) return;
+  if (teacher_.empty()) teacher_ = parameters_->average().get(queue);
+  make_rectified_pairs(queue);
+  // Liu et al., arXiv:2209.03003: flow matching again, on the ends of the first flow's own paths.
+  run_stage(
+      rectified_source_, rectified_target_, 0.0f,
+      [&](std::size_t step, auto& source, auto& target, auto& pool) {
+        for (std::size_t i = 0; i < rows; ++i) {
+          const PhiloxWords w = philox(options_.seed ^ 0x4ec8ull, step, i);
+          pool.push_back(below(w.word[0], pools_.size()));
+          const std::size_t first = rectified_first_[pool.back()], end = rectified_first_[pool.back() + 1];
+          source.push_back(static_cast<std::int32_t>(first + below(w.word[1], end - first)));
+          target.push_back(source.back());
+        }
+      },
+      options_.steps, total_steps());
+}
+
+void Flow::set_state(Queue& queue, const State& s) {
+  NetworkModel::set_state(queue, s);
+  teacher_ = s.teacher;
+}
+
+NetworkModel::State Flow::state(Queue& queue) const {
+  State s = NetworkModel::state(queue);
+  s.teacher = teacher_;
+  return s;
+}
+
+std::vector<std::string> Flow::report() const {
+  auto lines = backbone_->report();
+  std::size_t without = 0;
+  for (const auto& c : controls_) without += c.empty() ? 1 : 0;
+  if (without > 0)
+    lines.push_back(text("flow: ", without, " context(s) have no control cells; cells there start from all controls"));
+  return lines;
+}
+
+}  // namespace perturbine

@@ -1,0 +1,81 @@
+// Optimal-transport flow: dx/dt = f(x, t, condition) carries control cells of a context to perturbed ones. It works on
+// residuals about the condition means, in the latent space or over genes: with its network at zero a control cell keeps
+// its residual and is shifted by the backbone's change. Training stands in flow.cpp, sampling, inverse and likelihood
+// in flow_sampling.cpp.
+#pragma once
+#include "models/network_model.h"
+#include "models/ode_solver.h"
+#include "models/optimal_transport.h"
+
+namespace perturbine {
+
+class Flow : public NetworkModel {
+ public:
+  std::string name() const override { return "flow"; }
+  std::vector<double> predict_mean(Queue&, const Query& query) const override { return backbone_->mean(query); }
+  /// Control cells of the query's context, each as often as every other, carried to the condition. They keep their
+  /// library sizes.
+  GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const override;
+  std::vector<std::string> report() const override;
+
+  /// Density of the cells' coordinates in the model's space about the backbone's mean: the change of variables along
+  /// the flow (Chen et al., arXiv:1806.07366, eq. 8), exact or by Hutchinson's probes, from a smoothed density of the
+  /// context's control cells: Gaussians about them that together keep their variance, as wide as is best when each
+  /// control cell is left out.
+  LogLikelihood log_likelihood(Queue& queue, const Query& query, const std::vector<float>& expression,
+                               const LikelihoodOptions& options) const override;
+
+  /// Carries scaled residuals [rows, width] from `from` to `to` (0: control, 1: perturbed) under a query.
+  std::vector<float> carry(Queue& queue, const Query& query, const std::vector<float>& residuals, double from,
+                           double to, const SolverSettings& settings, SolverReport* report = nullptr) const;
+  SolverSettings solver() const;
+  /// Scaled residuals and library sizes of control cells that sampling starts from.
+  struct Start {
+    std::vector<float> residuals;
+    std::vector<double> library_size;
+  };
+  Start start(const Query& query, std::size_t count, std::uint64_t seed) const;
+
+  void resume(Queue& queue, const ProgressCallback& progress) override;
+  void set_state(Queue& queue, const State& state) override;
+  State state(Queue& queue) const override;
+  std::size_t total_steps() const override { return options_.steps + options_.rectify; }
+
+ protected:
+  void prepare_targets(Queue& queue) override;
+
+ private:
+  /// Perturbed cells of one condition and context, and the control cells they are paired with.
+  struct Pool {
+    Query query;
+    std::vector<std::size_t> cells, controls;
+  };
+  /// Control cells of a context; all controls where it has none.
+  const std::vector<std::size_t>& controls_of(std::size_t context) const;
+  void fill_pairs(Queue& queue, std::size_t step, std::vector<std::int32_t>& source, std::vector<std::int32_t>& target,
+                  std::vector<std::size_t>& pool_of_row) const;
+  /// Ends of the teacher's paths for every pool: what rectification learns from.
+  void make_rectified_pairs(Queue& queue);
+  /// The smoothed density of a context's control cells: Gaussians of variance h^2 v about sqrt(1 - h^2) times each
+  /// cell's residual, v the cells' variance. h is the one of .1, .2, ... 1 with the greatest likelihood of (at most 200)
+  /// cells when each is left out.
+  struct Base {
+    std::vector<std::size_t> cells;
+    std::vector<double> variance;  // [width]
+    double bandwidth = 1;
+  };
+  Base fit_base(std::size_t context) const;
+  double log_density(const Base& base, const double* residual, std::ptrdiff_t leave_out = -1) const;
+
+  std::vector<float> residuals_;  // [cells, width], scaled, about the condition means
+  std::vector<float> keep_;       // [width]: share of each coordinate that is not counting noise; weighs the costs
+  std::vector<Pool> pools_;
+  std::vector<std::vector<std::size_t>> controls_;  // by context
+  std::vector<std::size_t> all_controls_;
+  std::vector<float> teacher_;  // averaged weights at the end of the first stage
+  // Rectification: pairs [pairs, width] of each pool, one after another.
+  std::vector<float> rectified_source_, rectified_target_;
+  std::vector<std::size_t> rectified_first_;  // of each pool, and the end
+};
+
+}  // namespace perturbine

@@ -1,0 +1,206 @@
+// Sampling, inverse and likelihood of the flow.
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/core/philox.h"
+#include "kernels/diffusion/diffusion.h"
+#include "kernels/random/random.h"
+#include "kernels/transport/ode.h"
+#include "models/flow.h"
+#include "models/probability_flow.h"
+
+namespace perturbine {
+
+SolverSettings Flow::solver() const {
+  // The direct objective is one step, learned at time 0.
+  if (options_.objective == "transport") return {Solver::euler, 1, 1};
+  return {solver_named(options_.solver), options_.solver_steps, options_.tolerance};
+}
+
+Flow::Start Flow::start(const Query& q, std::size_t count, std::uint64_t seed) const {
+  const std::vector<std::size_t>& pool = controls_of(q.context);
+  const std::size_t K = width();
+  Start s;
+  std::vector<std::uint32_t> order(pool.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i % pool.size() == 0) random_permutation(seed, 0xf57a + i, order.data(), order.size());
+    const std::size_t cell = pool[order[i % pool.size()]];
+    s.library_size.push_back(data().library_size[cell]);
+    const float* z = residuals_.data() + cell * K;
+    s.residuals.insert(s.residuals.end(), z, z + K);
+  }
+  return s;
+}
+
+std::vector<float> Flow::carry(Queue& queue, const Query& q, const std::vector<float>& residuals, double from,
+                               double to, const SolverSettings& settings, SolverReport* report) const {
+  const std::size_t K = width(), rows = residuals.size() / K;
+  Parameters parameters = parameters_->averaged();
+  Arena arena(queue);
+  Tape tape(arena, parameters);
+  tape.freeze_parameters();
+  const bool guided = options_.guidance_perturbation != 1 || options_.guidance_context != 1;
+  const Buffer<float> x(queue, residuals);
+  const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{0});
+  const SolverReport done =
+      integrate(queue, x.matrix(rows, K), from, to, settings,
+                [&](double t, MatrixView<const float> at, MatrixView<float> slope) {
+                  const std::vector<float> time{static_cast<float>(t)};
+                  auto velocity = [&](bool perturbed, bool in_context, MatrixView<float> out) {
+                    const Buffer<float> m = modulations(queue, tape, q, time, perturbed, in_context);
+                    tape.begin_step();
+                    const Var F = network_->forward(tape, tape.constant(at), tape.constant(m.matrix(1, m.size())), 0,
+                                                    offset.view(), 0);
+                    queue.copy(out.data, tape.value(F).data, rows * K * sizeof(float));
+                    queue.synchronise();  // the modulation goes away
+                  };
+                  velocity(true, true, slope);
+                  if (!guided) return;
+                  const Buffer<float> context_only(queue, rows * K), none(queue, rows * K);
+                  velocity(false, true, context_only.matrix(rows, K)), velocity(false, false, none.matrix(rows, K));
+                  queue.run(Guidance<float>{none.matrix(rows, K), context_only.matrix(rows, K), slope, slope,
+                                            static_cast<float>(options_.guidance_context),
+                                            static_cast<float>(options_.guidance_perturbation)});
+                  queue.synchronise();
+                });
+  if (report != nullptr) *report = done;
+  return x.get(queue);
+}
+
+GeneratedCells Flow::sample(Queue& queue, const Query& q, std::size_t count, std::uint64_t seed) const {
+  const Start s = start(q, count, seed);
+  // Control cells as they are need no flow.
+  auto latent = q.condition.is_control() ? s.residuals : carry(queue, q, s.residuals, 0, 1, solver());
+  for (float& v : latent) v /= static_cast<float>(scale_);
+  return backbone_->decode(queue, predict_mean(queue, q), latent, s.library_size, seed);
+}
+
+double Flow::log_density(const Base& base, const double* z, std::ptrdiff_t leave_out) const {
+  const std::size_t K = width();
+  const double h = base.bandwidth, centre = std::sqrt(1 - h * h);
+  std::vector<double> inverse(K);
+  double constant = 0;
+  for (std::size_t k = 0; k < K; ++k) {
+    const double v = h * h * base.variance[k];
+    inverse[k] = 1 / v;
+    constant -= .5 * std::log(2 * M_PI * v);
+  }
+  double largest = -1e300;
+  std::vector<double> terms;
+  for (std::size_t c = 0; c < base.cells.size(); ++c) {
+    if (static_cast<std::ptrdiff_t>(c) == leave_out) continue;
+    const float* x = residuals_.data() + base.cells[c] * K;
+    double square = 0;
+    for (std::size_t k = 0; k < K; ++k) {
+      const double d = z[k] - centre * static_cast<double>(x[k]);
+      square += d * d * inverse[k];
+    }
+    terms.push_back(constant - .5 * square);
+    largest = std::max(largest, terms.back());
+  }
+  double sum = 0;
+  for (const double t : terms) sum += std::exp(t - largest);
+  return largest + std::log(sum / static_cast<double>(terms.size()));
+}
+
+Flow::Base Flow::fit_base(std::size_t context) const {
+  const std::size_t K = width();
+  Base b;
+  b.cells = controls_of(context);
+  b.variance.assign(K, 0);
+  for (const std::size_t cell : b.cells)
+    for (std::size_t k = 0; k < K; ++k)
+      b.variance[k] += std::pow(static_cast<double>(residuals_[cell * K + k]), 2) / static_cast<double>(b.cells.size());
+  for (double& v : b.variance) v = std::max(v, 1e-8);
+  if (b.cells.size() < 2) return b;
+  Base some = b;
+  const std::size_t n = std::min<std::size_t>(200, b.cells.size());
+  for (std::size_t i = 0; i < n; ++i) some.cells[i] = b.cells[i * b.cells.size() / n];
+  some.cells.resize(n);
+  double best = -1e300;
+  for (int tenth = 1; tenth <= 10; ++tenth) {
+    some.bandwidth = tenth / 10.0;
+    double sum = 0;
+    for (std::size_t c = 0; c < n; ++c) {
+      const float* x = residuals_.data() + some.cells[c] * K;
+      const std::vector<double> z(x, x + K);
+      sum += log_density(some, z.data(), static_cast<std::ptrdiff_t>(c));
+    }
+    if (sum > best) best = sum, b.bandwidth = some.bandwidth;
+  }
+  return b;
+}
+
+LogLikelihood Flow::log_likelihood(Queue& queue, const Query& q, const std::vector<float>& expression,
+                                   const LikelihoodOptions& o) const {
+  const std::size_t G = data().genes, K = width(), cells = expression.size() / G;
+  require_input(cells * G == expression.size(), "likelihood: ", expression.size(), " values are not whole cells of ", G,
+                " genes");
+  require_input(o.steps >= 1 && o.steps <= 100000, "a likelihood needs 1 to 100000 steps, not ", o.steps);
+  require_input(options_.objective == "flow-matching", "objective transport gives a map of one step, not a flow: it has "
+                "no likelihood");
+  const auto mean = backbone_->mean(q);
+  std::vector<float> about(expression);
+  for (std::size_t i = 0; i < about.size(); ++i) about[i] -= static_cast<float>(mean[i % G]);
+  const std::vector<float> residual = backbone_->space().coordinates(about, cells);
+  const Base base = fit_base(q.context);
+
+  Parameters parameters = parameters_->averaged();
+  Arena arena(queue);
+  Tape tape(arena, parameters);
+  tape.freeze_parameters();
+  const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{0});
+  const std::size_t directions = o.probes == 0 ? K : o.probes, probes = std::max<std::size_t>(1, o.probes);
+  const std::size_t at_once = std::max<std::size_t>(1, 4096 / directions);
+  LogLikelihood all;
+  for (std::size_t first = 0; first < cells; first += at_once) {
+    const std::size_t n = std::min(at_once, cells - first), rows = n * directions;
+    std::vector<double> x;
+    for (std::size_t i = first * K; i < (first + n) * K; ++i) x.push_back(static_cast<double>(residual[i]) * scale_);
+    // Directions of the trace, a row each: unit vectors, or random signs (Hutchinson).
+    std::vector<float> direction(rows * K, 0.0f);
+    for (std::size_t r = 0; r < rows; ++r)
+      if (o.probes == 0)
+        direction[r * K + r % directions] = 1;
+      else
+        for (std::size_t k = 0; k < K; ++k)
+          direction[r * K + k] =
+              (philox(o.seed, first * directions + r, k / 4).word[k % 4] & 1) != 0 ? 1.0f : -1.0f;
+    const Buffer<float> along(queue, direction);
+    Buffer<float> input(queue, rows * K), trace(queue, n * probes);
+    const auto slope = [&](double t, const std::vector<double>& at) {
+      std::vector<float> tiled(rows * K);
+      for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t k = 0; k < K; ++k) tiled[r * K + k] = static_cast<float>(at[r / directions * K + k]);
+      input.set(queue, tiled);
+      const Buffer<float> modulation = modulations(queue, tape, q, {static_cast<float>(t)}, true, true);
+      tape.begin_step();
+      const Var in = tape.input(input.matrix(rows, K));
+      const Var F =
+          network_->forward(tape, in, tape.constant(modulation.matrix(1, modulation.size())), 0, offset.view(), 0);
+      std::vector<float> velocity(rows * K);
+      queue.read(velocity.data(), tape.value(F).data, velocity.size() * sizeof(float));
+      tape.seed_gradient(F, along.matrix(rows, K));
+      tape.backward();
+      queue.run(TraceEstimate<float>{along.matrix(rows, K), tape.gradient(in), trace.view(),
+                                     o.probes == 0 ? directions : 1, 1.0f});
+      const std::vector<float> traces = trace.get(queue);
+      TracedSlope s{std::vector<double>(n * K), {traces.begin(), traces.end()}};
+      for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t k = 0; k < K; ++k) s.y[i * K + k] = static_cast<double>(velocity[i * directions * K + k]);
+      return s;
+    };
+    // Backwards: the integral from 1 to 0 is minus the one along the flow.
+    std::vector<double> integral(n * probes, 0), log_p(n);
+    integrate_traced(x, integral, 1, 0, o.steps, slope);
+    for (double& v : integral) v = -v;
+    for (std::size_t i = 0; i < n; ++i)
+      log_p[i] = log_density(base, x.data() + i * K) + static_cast<double>(K) * std::log(scale_);
+    const LogLikelihood part = average_traces(log_p, integral, probes);
+    all.value.insert(all.value.end(), part.value.begin(), part.value.end());
+    all.standard_error.insert(all.standard_error.end(), part.standard_error.begin(), part.standard_error.end());
+  }
+  return all;
+}
+
+}  // namespace perturbine

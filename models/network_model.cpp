@@ -1,0 +1,173 @@
+#include "models/network_model.h"
+
+#include <chrono>
+#include <cmath>
+
+namespace perturbine {
+namespace {
+
+ControlSummary summary_named(const std::string& name) {
+  if (name == "none") return ControlSummary::none;
+  if (name == "mean") return ControlSummary::mean;
+  if (name == "attention") return ControlSummary::attention;
+  throw InputError(text("control summary '", name, "' is not known; choose none, mean or attention"));
+}
+
+}  // namespace
+
+void NetworkModel::prepare(Queue& queue, const TrainingData& data, const TrainingOptions& options) {
+  options_ = options;
+  if (!backbone_) {
+    auto backbone = std::make_shared<Backbone>();
+    backbone->fit(queue, data, options, {});
+    backbone_ = std::move(backbone);
+  }
+  const auto& variance = backbone_->space().residual_variance;
+  double total = 0;
+  for (const double v : variance) total += v / static_cast<double>(variance.size());
+  scale_ = 1 / std::sqrt(total);
+  variance_.clear();
+  for (const double v : variance) variance_.push_back(static_cast<float>(v * scale_ * scale_));
+  const ControlSummary summary = summary_named(options.control_summary);
+  std::vector<float> positions;  // of the training cells about the mean of all: what control cells are known by
+  if (summary != ControlSummary::none && data.contexts.size() > 1) {
+    std::vector<double> all(data.genes, 0);
+    for (std::size_t i = 0; i < data.expression.size(); ++i)
+      all[i % data.genes] += static_cast<double>(data.expression[i]) / static_cast<double>(data.cells());
+    positions = about_means(data, [&](const Query&) { return all; });
+  }
+  vocabulary_ = ConditionVocabulary(data, summary, positions, variance_.size());
+  prepare_targets(queue);
+  parameters_ = std::make_unique<Parameters>();
+  declare(*parameters_);
+  parameters_->allocate(queue, options.seed);
+  // The frozen time frequencies: 1 to 1000 in equal ratios.
+  std::vector<float> values = parameters_->values().get(queue);
+  for (const auto& segment : parameters_->segments())
+    if (segment.name == "time.frequency")
+      for (std::size_t k = 0; k < segment.size(); ++k)
+        values[segment.begin + k] =
+            std::exp(std::log(1000.0f) * static_cast<float>(k) / static_cast<float>(segment.size() - 1));
+  parameters_->set_values(queue, values);
+  parameters_->average().set(queue, values);
+  step_ = 0;
+}
+
+void NetworkModel::declare(Parameters& parameters) {
+  const ScoreNetworkSizes sizes{variance_.size(), options_.hidden, options_.blocks};
+  const ConditionEncoderSizes condition = vocabulary_.sizes(options_.hidden);
+  if (options_.network == "residual")
+    network_ = std::make_unique<ResidualScoreNetwork>(parameters, sizes, condition, options_.penalty);
+  else if (options_.network == "u-shaped")
+    network_ = std::make_unique<UShapedScoreNetwork>(parameters, sizes, condition, options_.penalty);
+  else
+    throw InputError(text("network '", options_.network, "' is not known; choose residual or u-shaped"));
+}
+
+void NetworkModel::set_state(Queue& queue, const State& s) {
+  const std::size_t size = parameters_->size();
+  require_input(s.value.size() == size && s.first_moment.size() == size && s.second_moment.size() == size &&
+                    s.average.size() == size && (s.teacher.empty() || s.teacher.size() == size),
+                "the checkpoint's network has another size than this configuration gives");
+  parameters_->set_values(queue, s.value);
+  parameters_->first_moment().set(queue, s.first_moment);
+  parameters_->second_moment().set(queue, s.second_moment);
+  parameters_->average().set(queue, s.average);
+  step_ = s.step;
+}
+
+NetworkModel::State NetworkModel::state(Queue& queue) const {
+  State s;
+  s.step = step_;
+  s.value = parameters_->values().get(queue);
+  s.first_moment = parameters_->first_moment().get(queue);
+  s.second_moment = parameters_->second_moment().get(queue);
+  s.average = parameters_->average().get(queue);
+  return s;
+}
+
+std::vector<double> NetworkModel::genes_of(const std::vector<float>& scaled) const {
+  const LatentSpace& space = backbone_->space();
+  const std::size_t G = data().genes;
+  std::vector<double> change(G, 0);
+  for (std::size_t k = 0; k < scaled.size(); ++k) {
+    const double v = static_cast<double>(scaled[k]) / scale_;
+    if (space.is_genes())
+      change[k] = v;
+    else
+      for (std::size_t g = 0; g < G; ++g) change[g] += v * space.components.components(k, g);
+  }
+  return change;
+}
+
+Buffer<float> NetworkModel::modulations(Queue& queue, Tape& tape, const Query& q, const std::vector<float>& times,
+                                        bool perturbed, bool in_context) const {
+  HostConditions host;
+  // An even choice of control cells, the same for every time.
+  const std::size_t set = std::max<std::size_t>(1, vocabulary_.set_size());
+  for (std::size_t s = 0; s < times.size(); ++s)
+    host.add_row(vocabulary_, perturbed ? &q.condition : nullptr,
+                 in_context ? static_cast<std::int32_t>(q.context) : -1,
+                 [&](std::size_t k) { return static_cast<std::uint32_t>(((2 * k + 1) << 31) / set); });
+  DeviceConditions conditions(queue, vocabulary_, times.size(),
+                              std::max(vocabulary_.most_parts(), q.condition.parts.size()));
+  conditions.set(queue, std::move(host));
+  const Buffer<float> time(queue, times);
+  tape.begin_step();
+  const MatrixView<float> m = tape.value(network_->modulation(tape, conditions.view(time.view())));
+  Buffer<float> kept(queue, m.rows * m.columns);
+  queue.copy(kept.view().data, m.data, m.rows * m.columns * sizeof(float));
+  queue.synchronise();  // the conditions go away
+  return kept;
+}
+
+bool NetworkModel::train(Queue& queue, const StepParts& parts, std::size_t begin, std::size_t end,
+                         const ProgressCallback& progress) {
+  Optimiser optimiser(queue, *parameters_,
+                      {.rate = options_.rate, .decay = options_.decay, .average_decay = options_.average_decay});
+  Arena arena(queue);
+  Tape tape(arena, *parameters_);
+  VectorView<float> loss;
+  auto launches = [&] {
+    tape.begin_step();
+    loss = parts.loss(tape);
+    tape.backward();
+    optimiser.apply(queue);
+  };
+  const auto start = std::chrono::steady_clock::now();
+  const std::size_t first = step_, rows = options_.batch_size;
+  CapturedWork captured;
+  for (; step_ < end; ++step_) {
+    parts.fill(step_);
+    const double share = static_cast<double>(step_ - begin) / static_cast<double>(end - begin);
+    const double rate = static_cast<double>(options_.rate) *
+                        std::min(1.0, static_cast<double>(step_ - begin + 1) / 50) * .5 * (1 + std::cos(M_PI * share));
+    optimiser.prepare(queue, step_ + 1, static_cast<float>(rate));
+    // The first step sizes the arena, the second captures, the others replay.
+    if (step_ - first == 1)
+      captured = queue.capture(launches);
+    else if (step_ == first)
+      launches();
+    else
+      captured.run();
+    peak_memory_ = std::max(peak_memory_, arena.peak());
+    const bool last = step_ + 1 == end;
+    if (!progress || (!last && (step_ + 1) % 50 != 0)) continue;
+    std::vector<float> rows_loss(loss.size);
+    queue.read(rows_loss.data(), loss.data, loss.size * sizeof(float));
+    double sum = 0;
+    for (const float l : rows_loss) sum += static_cast<double>(l) / static_cast<double>(loss.size);
+    require(std::isfinite(sum), "training: the loss is not finite at step ", step_ + 1,
+            "; lower the learning rate, or run with --check-finite to find the operation");
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (!progress({step_ + 1, total_steps(), sum, rate, seconds,
+                   static_cast<double>((step_ + 1 - first) * rows) / seconds,
+                   parts.validation ? std::optional(parts.validation()) : std::nullopt})) {
+      ++step_;
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace perturbine

@@ -1,0 +1,111 @@
+// What the trainable models share: the backbone, scaled coordinates of cells, the condition encoder's vocabulary, a
+// network over them, its training loop and the state that a checkpoint holds.
+#pragma once
+#include <memory>
+
+#include "models/backbone.h"
+#include "models/condition_batch.h"
+#include "models/score_network.h"
+
+namespace perturbine {
+
+class NetworkModel : public Model {
+ public:
+  void fit(Queue& queue, const TrainingData& data, const TrainingOptions& options,
+           const ProgressCallback& progress) override {
+    prepare(queue, data, options);
+    resume(queue, progress);
+  }
+  void use_backbone(std::shared_ptr<const Backbone> backbone) override { backbone_ = std::move(backbone); }
+
+  /// Everything of training that is not in the data. `step` counts finished steps.
+  struct State {
+    std::size_t step = 0;
+    std::vector<float> value, first_moment, second_moment, average;
+    std::vector<double> choices;  // made at the end of training, each model's own
+    std::vector<float> teacher;   // weights a second stage of training learns from, or empty
+  };
+  /// Makes the network for the data without training it. Uses the backbone given by use_backbone(), or fits one.
+  void prepare(Queue& queue, const TrainingData& data, const TrainingOptions& options);
+  /// Trains from the current state to the end.
+  virtual void resume(Queue& queue, const ProgressCallback& progress) = 0;
+  virtual void set_state(Queue& queue, const State& state);
+  virtual State state(Queue& queue) const;
+  /// Steps of all stages of training.
+  virtual std::size_t total_steps() const { return options_.steps; }
+
+  Parameters& parameters() { return *parameters_; }
+  const Backbone& backbone() const { return *backbone_; }
+  std::size_t peak_memory() const { return peak_memory_; }
+
+ protected:
+  /// Declares the network's parameters; the base makes the one of options().network.
+  virtual void declare(Parameters& parameters);
+  /// After the backbone and before the network: options of the model itself are checked here, and what it learns from
+  /// is made.
+  virtual void prepare_targets(Queue& queue) = 0;
+
+  /// Scaled coordinates of cells about mean(query) of their condition and context, [cells, width].
+  template <class Mean>
+  std::vector<float> about_means(const TrainingData& data, Mean&& mean) const;
+  /// Genes that a change of scaled coordinates makes.
+  std::vector<double> genes_of(const std::vector<float>& scaled) const;
+  /// The modulation of `times` under a query, one row each, with perturbation and context or without.
+  Buffer<float> modulations(Queue& queue, Tape& tape, const Query& query, const std::vector<float>& times,
+                            bool perturbed, bool in_context) const;
+
+  /// The parts of a training step. `fill` writes what step number `step` learns from into device memory; `loss` runs
+  /// the forward pass and returns the rows' losses; `validation` may be empty.
+  struct StepParts {
+    std::function<void(std::size_t step)> fill;
+    std::function<VectorView<float>(Tape& tape)> loss;
+    std::function<double()> validation;
+  };
+  /// Steps step_ ... steps - 1 with a warm-up and a cosine's fall of the learning rate over [first, last). False if the
+  /// caller's progress asked to stop.
+  bool train(Queue& queue, const StepParts& parts, std::size_t first, std::size_t last,
+             const ProgressCallback& progress);
+
+  std::size_t width() const { return variance_.size(); }
+  const TrainingData& data() const { return backbone_->data(); }
+
+  std::shared_ptr<const Backbone> backbone_;
+  TrainingOptions options_;
+  ConditionVocabulary vocabulary_;
+  std::unique_ptr<Parameters> parameters_;
+  std::unique_ptr<ScoreNetwork> network_;
+  double scale_ = 1;             // one factor that brings the latent to unit variance
+  std::vector<float> variance_;  // [width], of the scaled residuals
+  std::size_t step_ = 0;
+
+ private:
+  std::size_t peak_memory_ = 0;
+};
+
+template <class Mean>
+std::vector<float> NetworkModel::about_means(const TrainingData& data, Mean&& mean) const {
+  std::map<std::pair<std::int32_t, std::int32_t>, std::vector<double>> means;
+  std::vector<float> about(data.expression);
+  for (std::size_t i = 0; i < data.cells(); ++i) {
+    auto& m = means[{data.condition[i], data.context[i]}];
+    if (m.empty())
+      m = mean(Query{data.conditions[static_cast<std::size_t>(data.condition[i])],
+                     static_cast<std::size_t>(data.context[i])});
+    for (std::size_t g = 0; g < data.genes; ++g) about[i * data.genes + g] -= static_cast<float>(m[g]);
+  }
+  std::vector<float> x = backbone_->space().coordinates(about, data.cells());
+  for (float& v : x) v *= static_cast<float>(scale_);
+  return x;
+}
+
+/// Every name make_trainable knows.
+const std::vector<std::string>& trainable_names();
+/// Throws InputError for a name that is not a trainable model's.
+std::unique_ptr<NetworkModel> make_trainable(const std::string& name);
+
+/// A whole number below n from a random word.
+inline std::size_t below(std::uint32_t word, std::size_t n) {
+  return static_cast<std::size_t>((std::uint64_t{word} * n) >> 32);
+}
+
+}  // namespace perturbine

@@ -1,0 +1,102 @@
+// Options of training and sampling: one list of names, meanings and ranges, which the command line, configuration
+// files and checkpoints all read.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace perturbine {
+
+struct TrainingOptions {
+  std::size_t steps = 1000, batch_size = 256, hidden = 256, blocks = 3, latent = 50;
+  float rate = 1e-3f, decay = 1e-2f, penalty = 1e-2f, dropout = 0, average_decay = .995f;
+  float drop_perturbation = .1f, drop_context = .1f;
+  std::string space = "latent", network = "residual", control_summary = "attention", network_mean = "auto";
+  std::optional<double> technical_shrinkage;
+  double guidance_perturbation = 1, guidance_context = 1;
+  // diffusion
+  std::string target = "x0", schedule = "cosine", sampler = "ddim";
+  std::size_t sampler_steps = 50;
+  // flow
+  std::string objective = "flow-matching", coupling = "balanced", solver = "heun";
+  double coupling_epsilon = .05, coupling_penalty = 1, spread = .1, tolerance = 1e-4;
+  std::size_t solver_steps = 20, rectify = 0;
+  std::uint64_t seed = 1;
+};
+
+/// Bounds of a number. `open`: the upper one itself is out.
+struct NumberRange {
+  double low = 0, high = 0;
+  bool open = false;
+};
+/// The words an option may be.
+using Words = std::vector<std::string>;
+
+/// Calls visit(name, member, meaning, range or words) for every option but the seed, in the order of help texts. The
+/// technical shrinkage is a number or `auto`.
+template <class Options, class Visitor>
+void visit_training_options(Options& o, Visitor&& visit) {
+  constexpr NumberRange count{1, 9999999}, share{0, 1}, below_one{0, 1, true}, guidance{-100, 100};
+  visit("steps", o.steps, "training steps", count);
+  visit("batch-size", o.batch_size, "cells a step", count);
+  visit("hidden", o.hidden, "width of the network", count);
+  visit("blocks", o.blocks, "residual blocks", count);
+  visit("latent", o.latent, "principal components", count);
+  visit("rate", o.rate, "learning rate", NumberRange{0, 10});
+  visit("decay", o.decay, "weight decay", NumberRange{0, 10});
+  visit("penalty", o.penalty, "penalty on embeddings", NumberRange{0, 1e6});
+  visit("dropout", o.dropout, "dropout in the blocks", below_one);
+  visit("average-decay", o.average_decay, "decay of the weight average", below_one);
+  visit("drop-perturbation", o.drop_perturbation, "how often training leaves the perturbation out", share);
+  visit("drop-context", o.drop_context, "how often training leaves the context out", share);
+  visit("space", o.space, "latent (principal components) or genes", Words{"latent", "genes"});
+  visit("network", o.network, "residual or u-shaped; the latter suits --space genes", Words{"residual", "u-shaped"});
+  visit("control-summary", o.control_summary,
+        "what the network sees of control cells where there are several contexts: attention, mean or none",
+        Words{"attention", "mean", "none"});
+  visit("network-mean", o.network_mean,
+        "auto: where the split has validation conditions the network moves the mean as far as helps on them; never",
+        Words{"auto", "never"});
+  visit("technical-shrinkage", o.technical_shrinkage,
+        "share of counting noise taken out of the latent, 0 to 1; auto: chosen on held-out cells of training "
+        "conditions",
+        share);
+  visit("guidance-perturbation", o.guidance_perturbation, "classifier-free guidance of the perturbation; 1: none",
+        guidance);
+  visit("guidance-context", o.guidance_context, "the same of the context", guidance);
+  visit("target", o.target, "diffusion: x0, v, epsilon or score", Words{"x0", "v", "epsilon", "score"});
+  visit("schedule", o.schedule, "diffusion: cosine or linear", Words{"cosine", "linear"});
+  visit("sampler", o.sampler, "diffusion: ancestral, euler-maruyama, ddim, heun or dpm-solver",
+        Words{"ancestral", "euler-maruyama", "ddim", "heun", "dpm-solver"});
+  visit("sampler-steps", o.sampler_steps, "diffusion: steps of the sampler", count);
+  visit("objective", o.objective,
+        "flow: flow-matching, or transport (one step from control to perturbed cell, learned directly)",
+        Words{"flow-matching", "transport"});
+  visit("coupling", o.coupling,
+        "flow: how control and perturbed cells of a batch are paired: balanced or unbalanced optimal transport, or "
+        "random",
+        Words{"balanced", "unbalanced", "random"});
+  visit("coupling-epsilon", o.coupling_epsilon, "flow: entropy of the coupling, as a share of the mean cost",
+        NumberRange{1e-4, 100});
+  visit("coupling-penalty", o.coupling_penalty,
+        "flow: how much the unbalanced coupling minds leaving mass out, as a share of the mean cost",
+        NumberRange{1e-3, 1000});
+  visit("spread", o.spread, "flow: noise about the paths it learns from", NumberRange{0, 10});
+  visit("solver", o.solver, "flow: euler, heun, rk4 or dormand-prince (adaptive)",
+        Words{"euler", "heun", "rk4", "dormand-prince"});
+  visit("solver-steps", o.solver_steps, "flow: steps of a solver that is not adaptive", count);
+  visit("tolerance", o.tolerance, "flow: error per step of the adaptive solver", NumberRange{1e-7, 1});
+  visit("rectify", o.rectify,
+        "flow: further steps that straighten the paths, so that one step samples (--solver euler --solver-steps 1)",
+        NumberRange{0, 9999999});
+}
+
+/// Throws InputError naming the option that is out of range.
+void check_training_options(const TrainingOptions& options);
+
+/// As text, one `name = value` line each, and back.
+std::string options_text(const TrainingOptions& options);
+TrainingOptions options_from_text(const std::string& text);
+
+}  // namespace perturbine
