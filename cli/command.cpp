@@ -37,6 +37,8 @@ void add_data_options(CLI::App& app, DataOptions& o, bool positional) {
   app.add_option("--control", o.control, "label that means control (may be given several times)");
   app.add_option("--cell-type-column", o.cell_type_column, "column with the cell type (default: cell_type if there)");
   app.add_option("--batch-column", o.batch_column, "column with the batch (default: batch if there)");
+  app.add_option("--batch", o.batch, "ignore, or covariate: each batch is a context of its own, with its own controls")
+      ->capture_default_str();
   app.add_option("--library-size-column", o.library_size_column,
                  "column with the library size (default: library_size if there, else row sums)");
   app.add_option("--layer", o.layer, "layer to read instead of X");

@@ -163,6 +163,7 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
     const Fold fold = apply_split(lists, real);
     Work work(common);
     const EvaluationSpace space = evaluation_space(real);
+    const EffectTable effects(training_data(real, fold));
     BenchmarkResults r;
     r.models = {"predicted"};
     r.seeds = {common.seed};
@@ -200,7 +201,7 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
         for (std::size_t g = 0; g < real.genes(); ++g)
           prediction.mean[g] = static_cast<double>(stated->second.at(gene[g]));
       stated != means.end() ? ++from_stated : ++from_cells;
-      for (MetricValue& v : evaluate_condition(work.queue(), space, held_out(real, fold, e), prediction))
+      for (MetricValue& v : evaluate_condition(work.queue(), space, held_out(real, effects, e), prediction))
         r.rows.push_back({"predicted", common.seed, fold.name, e.group, e.label, e.context, std::move(v)});
     }
     require_input(!r.rows.empty(), o->predicted, ": has no cells of any held-out condition");

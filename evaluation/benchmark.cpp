@@ -10,6 +10,7 @@
 #include "io/simulator.h"
 #include "kernels/core/philox.h"
 #include "kernels/random/random.h"
+#include "models/backbone.h"
 #include "models/mean_model.h"
 
 namespace perturbine {
@@ -56,7 +57,7 @@ EvaluationSpace evaluation_space(const Dataset& data) {
   return {data.gene_names, principal_components(x.data(), all.size(), data.genes(), 50)};
 }
 
-HeldOut held_out(const Dataset& data, const Fold& fold, const Fold::Entry& entry) {
+HeldOut held_out(const Dataset& data, const EffectTable& effects, const Fold::Entry& entry) {
   HeldOut t;
   t.genes = data.genes();
   // Evenly chosen, at most 400.
@@ -73,8 +74,6 @@ HeldOut held_out(const Dataset& data, const Fold& fold, const Fold::Entry& entry
                 " control cells; at least 2 are needed to judge changes against");
   t.control = data.expression(controls);
   t.control_cells = controls.size();
-  const TrainingData train = training_data(data, fold);
-  const EffectTable effects(train);
   std::vector<double> control_mean(t.genes, 0);
   for (std::size_t i = 0; i < t.control_cells; ++i)
     for (std::size_t g = 0; g < t.genes; ++g)
@@ -184,12 +183,14 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
   for (const Fold& fold : folds) {
     const TrainingData train = data_for_models(data, fold);
     std::vector<HeldOut> truths;
-    for (const Fold::Entry& e : fold.test) truths.push_back(held_out(data, fold, e));
+    const EffectTable effects(train);
+    for (const Fold::Entry& e : fold.test) truths.push_back(held_out(data, effects, e));
     auto record = [&](const std::string& model, std::uint64_t seed, const Fold::Entry& e,
                       std::vector<MetricValue> values) {
       for (MetricValue& v : values)
         r.rows.push_back({model, seed, fold.name, e.group, e.label, e.context, std::move(v)});
     };
+    std::shared_ptr<const Backbone> backbone;
     for (const std::string& name : o.models) {
       for (const std::uint64_t seed : o.seeds) {
         say(text(fold.name.empty() ? "" : fold.name + ": ", name, ", seed ", seed));
@@ -239,10 +240,22 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
           }
           continue;
         }
-        const auto model = make_model(name);
         TrainingOptions training = o.training;
         training.seed = seed;
-        model->fit(queue, train, training, {});
+        // One backbone for all models and seeds: it depends on neither.
+        const bool builds_on_backbone = name == "backbone" || is_trainable(name);
+        if (builds_on_backbone && !backbone) {
+          const auto fitted = std::make_shared<Backbone>();
+          fitted->fit(queue, train, training, {});
+          backbone = fitted;
+        }
+        std::unique_ptr<Model> own;
+        if (name != "backbone") {
+          own = make_model(name);
+          own->use_backbone(backbone);
+          own->fit(queue, train, training, {});
+        }
+        const Model* model = name == "backbone" ? backbone.get() : own.get();
         for (std::size_t k = 0; k < truths.size(); ++k) {
           const Fold::Entry& e = fold.test[k];
           const auto context = static_cast<std::size_t>(

@@ -6,6 +6,7 @@
 
 #include "evaluation/metrics.h"
 #include "io/split.h"
+#include "models/mean_model.h"
 #include "models/model.h"
 
 namespace perturbine {
@@ -61,8 +62,8 @@ TrainingData training_data(const Dataset& data, const Fold& fold, Role role = Ro
 /// Training cells, and beside them the validation cells where the fold has any.
 TrainingData data_for_models(const Dataset& data, const Fold& fold);
 EvaluationSpace evaluation_space(const Dataset& data);
-/// A held-out condition with everything its metrics need.
-HeldOut held_out(const Dataset& data, const Fold& fold, const Fold::Entry& entry);
+/// A held-out condition with everything its metrics need; `effects` are those of the fold's training cells.
+HeldOut held_out(const Dataset& data, const EffectTable& effects, const Fold::Entry& entry);
 
 /// Mean with a bootstrap interval over conditions (rows of one condition, whatever seed, stay together).
 Interval bootstrap(const std::vector<std::pair<std::string, double>>& values_by_condition, std::uint64_t seed);

@@ -148,8 +148,23 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
     }
     return number(column(use, option), names);
   };
-  d.context = optional(o.cell_type_column, "cell_type", "--cell-type-column", d.contexts);
+  d.cell_type = optional(o.cell_type_column, "cell_type", "--cell-type-column", d.cell_types);
   d.batch = optional(o.batch_column, "batch", "--batch-column", d.batches);
+  require_input(o.batch == "ignore" || o.batch == "covariate", "--batch is '", o.batch,
+                "' but must be ignore or covariate");
+  if (o.batch == "covariate") {
+    require_input(d.batches.size() > 1, o.path, ": --batch covariate needs a column with more than one batch; name it "
+                  "by --batch-column");
+    std::vector<std::string> name;
+    for (std::size_t i = 0; i < d.cells(); ++i) {
+      const std::string& batch = d.batches[static_cast<std::size_t>(d.batch[i])];
+      name.push_back(d.cell_types.size() == 1 ? batch
+                                              : d.cell_types[static_cast<std::size_t>(d.cell_type[i])] + "|" + batch);
+    }
+    d.context = number(name, d.contexts);
+  } else {
+    d.contexts = d.cell_types, d.context = d.cell_type;
+  }
 
   settle_expression(d, o, say);
   if (d.library_size.empty()) {

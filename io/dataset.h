@@ -16,6 +16,7 @@ struct DataOptions {
   std::string condition_column = "condition", cell_type_column, batch_column, library_size_column, layer;
   std::vector<std::string> control;  // further labels that mean control
   std::string expression;            // "", "counts" or "log1p"
+  std::string batch = "ignore";      // or covariate: cells of different batches are different contexts
   std::size_t memory_megabytes = 8192;
   bool allow_no_control = false;  // for generated cells
 };
@@ -28,9 +29,11 @@ struct Dataset {
   std::vector<std::string> gene_names, cell_names;
   std::vector<std::string> labels;    // canonical labels of the conditions, control first, then bytewise
   std::vector<Condition> conditions;  // of each label
-  std::vector<std::string> contexts;  // cell types; one empty name where there is no such column
-  std::vector<std::string> batches;
-  std::vector<std::int32_t> condition, context, batch;  // of each cell
+  std::vector<std::string> cell_types, batches;  // one empty name where there is no such column
+  /// What models tell apart besides conditions: cell types, or with DataOptions::batch covariate each cell type's
+  /// batches ("type|batch", or the batch's name where there is one type).
+  std::vector<std::string> contexts;
+  std::vector<std::int32_t> condition, cell_type, batch, context;  // of each cell
   std::vector<double> library_size;                     // of each cell
   std::string library_size_source;                      // a column's name, or "row sums"
 

@@ -149,12 +149,12 @@ Fold apply_split(const SplitLists& lists, const Dataset& data) {
       throw InputError(text("split: the ", what, " '", value, "' in ", list, " is not in ", data.path, near));
     };
     known(e.condition, data.labels, "condition");
-    known(e.cell_type, data.contexts, "cell type");
+    known(e.cell_type, data.cell_types, "cell type");
     known(e.batch, data.batches, "batch");
     std::set<std::string> names(e.cells.begin(), e.cells.end());
     for (std::size_t i = 0; i < data.cells(); ++i) {
       if (!e.condition.empty() && data.labels[static_cast<std::size_t>(data.condition[i])] != e.condition) continue;
-      if (!e.cell_type.empty() && data.contexts[static_cast<std::size_t>(data.context[i])] != e.cell_type) continue;
+      if (!e.cell_type.empty() && data.cell_types[static_cast<std::size_t>(data.cell_type[i])] != e.cell_type) continue;
       if (!e.batch.empty() && data.batches[static_cast<std::size_t>(data.batch[i])] != e.batch) continue;
       if (!names.empty() && names.count(data.cell_names[i]) == 0) continue;
       cells.push_back(i);
@@ -187,7 +187,8 @@ Fold apply_split(const SplitLists& lists, const Dataset& data) {
                       " held-out cell; at least 2 are needed");
         for (const auto& [match, group] : lists.groups) {
           const bool same_condition = match.condition.empty() || match.condition == part.label;
-          if (same_condition && (match.cell_type.empty() || match.cell_type == part.context)) part.group = group;
+          const std::string& type = data.cell_types[static_cast<std::size_t>(data.cell_type[part.cells[0]])];
+          if (same_condition && (match.cell_type.empty() || match.cell_type == type)) part.group = group;
         }
         out->push_back(part);
       }
@@ -265,11 +266,11 @@ std::vector<SplitEntry> units_of(const Dataset& data, const std::string& of) {
       units.push_back(e);
       continue;
     }
-    std::vector<std::size_t> count(data.contexts.size(), 0);
-    for (const std::size_t i : data.cells_of(l)) ++count[static_cast<std::size_t>(data.context[i])];
+    std::vector<std::size_t> count(data.cell_types.size(), 0);
+    for (const std::size_t i : data.cells_of(l)) ++count[static_cast<std::size_t>(data.cell_type[i])];
     for (std::size_t c = 0; c < count.size(); ++c)
       if (count[c] >= 2) {
-        e.cell_type = data.contexts[c];
+        e.cell_type = data.cell_types[c];
         units.push_back(e);
       }
   }
@@ -345,7 +346,7 @@ std::vector<SplitLists> make_split(const Dataset& data, const SplitOptions& o) {
     folds.push_back(s);
   } else if (o.kind == "leave-covariate-out") {
     require_input(o.by == "cell_type" || o.by == "batch", "--by is '", o.by, "' but must be cell_type or batch");
-    const auto& names = o.by == "cell_type" ? data.contexts : data.batches;
+    const auto& names = o.by == "cell_type" ? data.cell_types : data.batches;
     require_input(names.size() >= 2, data.path, ": has only one ", o.by,
                   " (--cell-type-column and --batch-column name columns)");
     for (const std::string& value : names) {
@@ -356,7 +357,7 @@ std::vector<SplitLists> make_split(const Dataset& data, const SplitOptions& o) {
         SplitEntry e = entry_of(data.labels[l]);
         (o.by == "cell_type" ? e.cell_type : e.batch) = value;
         const auto cells = data.cells_of(l);
-        const auto& of = o.by == "cell_type" ? data.context : data.batch;
+        const auto& of = o.by == "cell_type" ? data.cell_type : data.batch;
         const bool any = std::any_of(cells.begin(), cells.end(),
                                      [&](std::size_t i) { return names[static_cast<std::size_t>(of[i])] == value; });
         if (any) s.test.push_back(e);

@@ -17,6 +17,7 @@ void Backbone::fit(Queue& queue, const TrainingData& data, const TrainingOptions
   require_input(options.space == "latent" || options.space == "genes", "space '", options.space,
                 "' is not known; choose latent or genes");
   space_ = fit_latent_space(data, options.space == "genes" ? 0 : options.latent, residuals_);
+  transfer_.emplace(*effects_, space_.components);
   shrinkage_report_.clear();
   if (options.technical_shrinkage) {
     shrinkage_ = *options.technical_shrinkage;
@@ -39,12 +40,10 @@ std::vector<double> Backbone::mean(const Query& q) const {
   std::vector<double> delta;
   if (const auto* seen = effects_->observed(q.condition, q.context)) {
     delta = *seen;
+  } else if (transfer_->knows(q.condition, q.context)) {
+    delta = transfer_->delta(q.condition, q.context);
   } else {
-    // A condition seen in other contexts keeps its (shrunken) change; others follow the rule of their stratum.
-    for (const auto& r : shrunk_->rows())
-      if (r.condition == q.condition) delta = r.delta;
-    if (delta.empty())
-      delta = FittedMean(*shrunk_, choice_->rule(stratum_of(q.condition, *effects_))).delta(q.condition);
+    delta = FittedMean(*shrunk_, choice_->rule(stratum_of(q.condition, *effects_))).delta(q.condition);
   }
   add_change(m, delta);
   return m;
@@ -53,6 +52,10 @@ std::vector<double> Backbone::mean(const Query& q) const {
 std::vector<double> Backbone::left_out_mean(const Query& q) const {
   std::vector<double> m = effects_->control_mean(q.context);
   if (q.condition.is_control()) return m;
+  if (transfer_->knows(q.condition, q.context)) {
+    add_change(m, transfer_->delta(q.condition, q.context));
+    return m;
+  }
   for (std::size_t i = 0; i < shrunk_->rows().size(); ++i)
     if (shrunk_->rows()[i].condition == q.condition) {
       const EffectTable rest = shrunk_->without(i);
@@ -74,6 +77,7 @@ GeneratedCells Backbone::sample(Queue& queue, const Query& q, std::size_t count,
 
 std::vector<std::string> Backbone::report() const {
   auto lines = choice_->report();
+  if (!transfer_->report().empty()) lines.push_back(transfer_->report());
   if (!shrinkage_report_.empty()) lines.push_back(shrinkage_report_);
   return lines;
 }

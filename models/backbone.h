@@ -4,6 +4,7 @@
 #pragma once
 #include <optional>
 
+#include "models/context_transfer.h"
 #include "models/decoder.h"
 #include "models/mean_model.h"
 
@@ -43,6 +44,7 @@ class Backbone : public Model {
   std::vector<float> residuals_;  // [cells, latent]
   std::optional<EffectTable> effects_, shrunk_;
   std::optional<RuleChoice> choice_;
+  std::optional<ContextTransfer> transfer_;
   double shrinkage_ = 1;          // of the technical share of the latent
   std::string shrinkage_report_;  // how it was chosen; empty if it was given
 };

@@ -100,6 +100,10 @@ std::unique_ptr<NetworkModel> make_trainable(const std::string& name) {
   throw InputError(text("model '", name, "' cannot be trained; choose among ", known));
 }
 
+bool is_trainable(const std::string& name) {
+  return std::find(trainable_names().begin(), trainable_names().end(), name) != trainable_names().end();
+}
+
 std::unique_ptr<Model> make_model(const std::string& name) {
   if (name == "no-change") return std::make_unique<Baseline>(name, Kind::no_change);
   if (name == "mean") return std::make_unique<Baseline>(name, Kind::mean);
@@ -107,8 +111,7 @@ std::unique_ptr<Model> make_model(const std::string& name) {
   if (name == "additive-cells") return std::make_unique<Baseline>(name, Kind::additive_cells);
   if (name == "ridge") return std::make_unique<Baseline>(name, Kind::ridge);
   if (name == "backbone") return std::make_unique<Backbone>();
-  if (std::find(trainable_names().begin(), trainable_names().end(), name) != trainable_names().end())
-    return make_trainable(name);
+  if (is_trainable(name)) return make_trainable(name);
   std::string known;
   for (const std::string& n : model_names()) known += (known.empty() ? "" : ", ") + n;
   throw InputError(text("model '", name, "' is not known; choose among ", known));

@@ -79,4 +79,11 @@ HostMatrix ridge(const HostMatrix& A, const HostMatrix& Y, double lambda) {
   return out;
 }
 
+HostMatrix solve_symmetric(const HostMatrix& A, const HostMatrix& Y) {
+  const Matrix X = Eigen::MatrixXd(view(A)).ldlt().solve(Eigen::MatrixXd(view(Y)));
+  HostMatrix out(Y.rows, Y.columns);
+  std::copy(X.data(), X.data() + X.size(), out.data.begin());
+  return out;
+}
+
 }  // namespace perturbine

@@ -33,4 +33,7 @@ std::vector<float> project(const PrincipalComponents& p, const float* x, std::si
 /// W minimising |A W - Y|^2 + lambda |W|^2: A [n, p], Y [n, g], W [p, g].
 HostMatrix ridge(const HostMatrix& A, const HostMatrix& Y, double lambda);
 
+/// X with A X = Y: A [n, n] symmetric and positive definite, Y [n, g].
+HostMatrix solve_symmetric(const HostMatrix& A, const HostMatrix& Y);
+
 }  // namespace perturbine

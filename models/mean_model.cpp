@@ -54,8 +54,9 @@ EffectTable::EffectTable(const TrainingData& data) : genes_(data.genes) {
       std::vector<double> delta(G);
       for (std::size_t g = 0; g < G; ++g) delta[g] = sum[k][g] / count[k] - control_mean_[c][g];
       for (std::size_t g = 0; g < G; ++g) row.delta[g] += delta[g];
-      row.squared_error += error(k) + (count[c] > 0 ? error(c) : 0);
-      observed_[{canonical_label(row.condition), c}] = std::move(delta);
+      const double squared_error = error(k) + (count[c] > 0 ? error(c) : 0);
+      row.squared_error += squared_error;
+      pairs_[{canonical_label(row.condition), c}] = {std::move(delta), squared_error};
     }
     if (seen == 0) continue;
     for (double& v : row.delta) v /= seen;
@@ -65,8 +66,8 @@ EffectTable::EffectTable(const TrainingData& data) : genes_(data.genes) {
 }
 
 const std::vector<double>* EffectTable::observed(const Condition& condition, std::size_t context) const {
-  const auto found = observed_.find({canonical_label(condition), context});
-  return found == observed_.end() ? nullptr : &found->second;
+  const auto found = pairs_.find({canonical_label(condition), context});
+  return found == pairs_.end() ? nullptr : &found->second.delta;
 }
 
 EffectTable EffectTable::shrunk() const {

@@ -21,7 +21,14 @@ class EffectTable {
   };
   const std::vector<Row>& rows() const { return rows_; }
   std::size_t genes() const { return genes_; }
+  std::size_t contexts() const { return control_mean_.size(); }
   const std::vector<double>& control_mean(std::size_t context) const { return control_mean_[context]; }
+  /// A condition's change in one context, by (label, context).
+  struct Pair {
+    std::vector<double> delta;
+    double squared_error = 0;
+  };
+  const std::map<std::pair<std::string, std::size_t>, Pair>& pairs() const { return pairs_; }
   /// The observed change of a condition in a context, if that pair was seen; else null.
   const std::vector<double>* observed(const Condition& condition, std::size_t context) const;
   /// The same table with every change shrunk towards zero by its own noise: the positive-part James-Stein factor
@@ -35,7 +42,7 @@ class EffectTable {
   std::size_t genes_ = 0;
   std::vector<Row> rows_;
   std::vector<std::vector<double>> control_mean_;
-  std::map<std::pair<std::string, std::size_t>, std::vector<double>> observed_;
+  std::map<std::pair<std::string, std::size_t>, Pair> pairs_;
 };
 
 /// One closed-form rule for the change of any condition.

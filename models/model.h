@@ -67,6 +67,8 @@ class Model {
 
 /// Every name make_model knows, in the order of tables.
 const std::vector<std::string>& model_names();
+/// Whether a name is that of a model with a network, which training takes steps for.
+bool is_trainable(const std::string& name);
 /// Throws InputError with near spellings for an unknown name.
 std::unique_ptr<Model> make_model(const std::string& name);
 
