@@ -87,6 +87,7 @@
   X(SinkhornHalf<float>)                 \
   X(SamplePlan<float>)                   \
   X(PathInterpolation<float>)            \
+  X(GaussianVelocity<float>)             \
   X(SquaredErrorLoss<float>)             \
   X(OdeStage<float>)                     \
   X(OdeError<float>)                     \

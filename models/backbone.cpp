@@ -1,23 +1,35 @@
 #include "models/backbone.h"
 
-#include <algorithm>
 #include <cmath>
+#include <map>
+#include <numeric>
 
 #include "kernels/core/philox.h"
 #include "models/calibration.h"
 
 namespace perturbine {
+namespace {
+
+// The logarithms of library sizes as data of one gene.
+TrainingData log_sizes_of(const TrainingData& data) {
+  TrainingData d;
+  d.genes = 1;
+  d.conditions = data.conditions, d.contexts = data.contexts, d.condition = data.condition, d.context = data.context;
+  d.library_size = data.library_size;
+  for (const double size : data.library_size) d.expression.push_back(static_cast<float>(std::log(size)));
+  return d;
+}
+
+}  // namespace
 
 void Backbone::fit(Queue& queue, const TrainingData& data, const TrainingOptions& options, const ProgressCallback&) {
   data_ = data;
   options_ = options;
-  effects_.emplace(data);
-  shrunk_.emplace(effects_->shrunk());
-  choice_.emplace(*effects_);
   require_input(options.space == "latent" || options.space == "genes", "space '", options.space,
                 "' is not known; choose latent or genes");
   space_ = fit_latent_space(data, options.space == "genes" ? 0 : options.latent, residuals_);
-  transfer_.emplace(*effects_, space_.components);
+  means_ = ClosedFormMean(data, space_.components);
+  log_sizes_ = ClosedFormMean(log_sizes_of(data), {});
   shrinkage_report_.clear();
   if (options.technical_shrinkage) {
     shrinkage_ = *options.technical_shrinkage;
@@ -28,41 +40,33 @@ void Backbone::fit(Queue& queue, const TrainingData& data, const TrainingOptions
   }
 }
 
-namespace {
-void add_change(std::vector<double>& mean, const std::vector<double>& delta) {
-  for (std::size_t g = 0; g < mean.size(); ++g) mean[g] = std::max(0.0, mean[g] + delta[g]);
-}
-}  // namespace
-
-std::vector<double> Backbone::mean(const Query& q) const {
-  std::vector<double> m = effects_->control_mean(q.context);
-  if (q.condition.is_control()) return m;
-  std::vector<double> delta;
-  if (const auto* seen = effects_->observed(q.condition, q.context)) {
-    delta = *seen;
-  } else if (transfer_->knows(q.condition, q.context)) {
-    delta = transfer_->delta(q.condition, q.context);
-  } else {
-    delta = FittedMean(*shrunk_, choice_->rule(stratum_of(q.condition, *effects_))).delta(q.condition);
+std::vector<double> Backbone::moved_library_sizes(const std::vector<std::size_t>& cells, const Query& q) const {
+  const double to = log_sizes_.mean(q)[0];
+  std::map<std::pair<std::int32_t, std::int32_t>, double> from;
+  std::vector<double> sizes;
+  for (const std::size_t cell : cells) {
+    const std::pair key{data_.condition[cell], data_.context[cell]};
+    if (from.count(key) == 0)
+      from[key] = log_sizes_.mean({data_.conditions[static_cast<std::size_t>(key.first)],
+                                   static_cast<std::size_t>(key.second)})[0];
+    sizes.push_back(data_.library_size[cell] * std::exp(to - from[key]));
   }
-  add_change(m, delta);
-  return m;
+  return sizes;
 }
 
-std::vector<double> Backbone::left_out_mean(const Query& q) const {
-  std::vector<double> m = effects_->control_mean(q.context);
-  if (q.condition.is_control()) return m;
-  if (transfer_->knows(q.condition, q.context)) {
-    add_change(m, transfer_->delta(q.condition, q.context));
-    return m;
+std::vector<double> Backbone::library_sizes(const Query& q, std::size_t count, std::uint64_t seed) const {
+  std::vector<std::size_t> pool;
+  for (std::size_t i = 0; i < data_.cells(); ++i)
+    if (static_cast<std::size_t>(data_.context[i]) == q.context) pool.push_back(i);
+  if (pool.empty()) {
+    pool.resize(data_.cells());
+    std::iota(pool.begin(), pool.end(), std::size_t{0});
   }
-  for (std::size_t i = 0; i < shrunk_->rows().size(); ++i)
-    if (shrunk_->rows()[i].condition == q.condition) {
-      const EffectTable rest = shrunk_->without(i);
-      add_change(m, FittedMean(rest, choice_->rule(stratum_of(q.condition, rest))).delta(q.condition));
-      return m;
-    }
-  return mean(q);
+  std::vector<std::size_t> drawn;
+  for (std::size_t i = 0; i < count; ++i)
+    drawn.push_back(
+        pool[static_cast<std::size_t>((std::uint64_t{philox(seed, 0x11b, i).word[0]} * pool.size()) >> 32)]);
+  return moved_library_sizes(drawn, q);
 }
 
 GeneratedCells Backbone::sample(Queue& queue, const Query& q, std::size_t count, std::uint64_t seed) const {
@@ -76,8 +80,8 @@ GeneratedCells Backbone::sample(Queue& queue, const Query& q, std::size_t count,
 }
 
 std::vector<std::string> Backbone::report() const {
-  auto lines = choice_->report();
-  if (!transfer_->report().empty()) lines.push_back(transfer_->report());
+  auto lines = means_.report();
+  for (const std::string& line : log_sizes_.report()) lines.push_back("logarithm of library size: " + line);
   if (!shrinkage_report_.empty()) lines.push_back(shrinkage_report_);
   return lines;
 }

@@ -1,12 +1,8 @@
-// What the generative models share, and a model of its own: the closed-form mean, chosen per stratum by leave-one-out
-// and shrunk, Gaussian residuals in the latent space, and the calibrated count decoder. A model is judged by its
-// difference to this.
+// What the generative models share, and a model of its own: the closed-form mean, Gaussian residuals in the latent
+// space, library sizes, and the calibrated count decoder. A model is judged by its difference to this.
 #pragma once
-#include <optional>
-
-#include "models/context_transfer.h"
+#include "models/closed_form_mean.h"
 #include "models/decoder.h"
-#include "models/mean_model.h"
 
 namespace perturbine {
 
@@ -16,14 +12,12 @@ class Backbone : public Model {
   void fit(Queue& queue, const TrainingData& data, const TrainingOptions& options,
            const ProgressCallback& progress) override;
   std::vector<double> predict_mean(Queue&, const Query& query) const override { return mean(query); }
-  std::vector<double> mean(const Query& query) const;
-  /// What mean() would say of a training condition had it not been seen (the rules' choice is kept).
-  std::vector<double> left_out_mean(const Query& query) const;
+  std::vector<double> mean(const Query& query) const { return means_.mean(query); }
+  std::vector<double> left_out_mean(const Query& query) const { return means_.left_out_mean(query); }
+  bool was_seen(const Query& query) const { return means_.was_seen(query); }
   GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const override;
   std::vector<std::string> report() const override;
 
-  /// Whether training cells of this condition in this context were there.
-  bool was_seen(const Query& q) const { return effects_->observed(q.condition, q.context) != nullptr; }
   const LatentSpace& space() const { return space_; }
   const std::vector<float>& residuals() const { return residuals_; }
   const TrainingData& data() const { return data_; }
@@ -32,19 +26,18 @@ class Backbone : public Model {
                         const std::vector<double>& library_size, std::uint64_t seed) const {
     return decode_counts(queue, space_, latent, mean, library_size, shrinkage_, seed);
   }
-  /// Library sizes of training cells of a query's context.
-  std::vector<double> library_sizes(const Query& query, std::size_t count, std::uint64_t seed) const {
-    return draw_library_sizes(data_, query.context, count, seed);
-  }
+  /// Library sizes of training cells of a query's context, moved to the query: perturbations change how much RNA a cell
+  /// gives. The mean of their logarithms follows the same closed form as expression.
+  std::vector<double> library_sizes(const Query& query, std::size_t count, std::uint64_t seed) const;
+  /// The sizes training cells would have under a query.
+  std::vector<double> moved_library_sizes(const std::vector<std::size_t>& cells, const Query& query) const;
 
  private:
   TrainingData data_;
   TrainingOptions options_;
   LatentSpace space_;
   std::vector<float> residuals_;  // [cells, latent]
-  std::optional<EffectTable> effects_, shrunk_;
-  std::optional<RuleChoice> choice_;
-  std::optional<ContextTransfer> transfer_;
+  ClosedFormMean means_, log_sizes_;
   double shrinkage_ = 1;          // of the technical share of the latent
   std::string shrinkage_report_;  // how it was chosen; empty if it was given
 };

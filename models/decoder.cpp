@@ -79,18 +79,6 @@ LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::
   return s;
 }
 
-std::vector<double> draw_library_sizes(const TrainingData& data, std::size_t context, std::size_t count,
-                                       std::uint64_t seed) {
-  std::vector<double> pool;
-  for (std::size_t i = 0; i < data.cells(); ++i)
-    if (static_cast<std::size_t>(data.context[i]) == context) pool.push_back(data.library_size[i]);
-  if (pool.empty()) pool = data.library_size;
-  std::vector<double> out(count);
-  for (std::size_t i = 0; i < count; ++i)
-    out[i] = pool[static_cast<std::size_t>((std::uint64_t{philox(seed, 0x11b, i).word[0]} * pool.size()) >> 32)];
-  return out;
-}
-
 namespace {
 
 // E[log1p(scale * X)] for X Poisson of the given rate.

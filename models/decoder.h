@@ -30,8 +30,4 @@ GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::
                              const std::vector<double>& mean, const std::vector<double>& library_size, double shrinkage,
                              std::uint64_t seed);
 
-/// Library sizes drawn from those of training cells of a context.
-std::vector<double> draw_library_sizes(const TrainingData& data, std::size_t context, std::size_t count,
-                                       std::uint64_t seed);
-
 }  // namespace perturbine

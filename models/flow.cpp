@@ -29,7 +29,7 @@ struct DeviceBatch {
 
 }  // namespace
 
-void Flow::prepare_targets(Queue&) {
+void Flow::prepare_targets(Queue& queue) {
   coupling_named(options_.coupling), solver_named(options_.solver);
   require_input(options_.objective == "flow-matching" || options_.objective == "transport", "objective '",
                 options_.objective, "' is not known; choose flow-matching or transport");
@@ -58,6 +58,24 @@ void Flow::prepare_targets(Queue&) {
         {{d.conditions[static_cast<std::size_t>(key.first)], context}, std::move(members), controls_of(context)});
   }
   require_input(!pools_.empty(), "flow: there are no perturbed cells to train on");
+  straight_ = false, covariance_ = variance_;
+  if (options_.objective == "transport") return;
+  // How alike the ends of pairs are, from the pairs of ten batches.
+  std::vector<double> product(variance_.size(), 0);
+  std::size_t count = 0;
+  for (std::size_t batch = 0; batch < 10; ++batch) {
+    std::vector<std::int32_t> source, target;
+    std::vector<std::size_t> pool;
+    fill_pairs(queue, batch, source, target, pool);
+    count += source.size();
+    for (std::size_t i = 0; i < source.size(); ++i)
+      for (std::size_t k = 0; k < product.size(); ++k)
+        product[k] += static_cast<double>(residuals_[static_cast<std::size_t>(source[i]) * product.size() + k]) *
+                      static_cast<double>(residuals_[static_cast<std::size_t>(target[i]) * product.size() + k]);
+  }
+  for (std::size_t k = 0; k < product.size(); ++k)
+    covariance_[k] = std::clamp(static_cast<float>(product[k] / static_cast<double>(count)), -.9f * variance_[k],
+                                variance_[k]);
 }
 
 const std::vector<std::size_t>& Flow::controls_of(std::size_t context) const {
@@ -103,6 +121,7 @@ void Flow::make_rectified_pairs(Queue& queue) {
   rectified_source_.clear(), rectified_target_.clear(), rectified_first_ = {0};
   const std::vector<float> average = parameters_->average().get(queue);
   parameters_->average().set(queue, teacher_);
+  straight_ = false;
   for (const Pool& pool : pools_) {
     const Start s = start(pool.query, rectified_pairs, options_.seed ^ 0x4ec7);
     const auto end = carry(queue, pool.query, s.residuals, 0, 1, {Solver::rk4, 10, 1e-4});
@@ -118,11 +137,12 @@ void Flow::resume(Queue& queue, const ProgressCallback& progress) {
   const bool direct = options_.objective == "transport";
   DeviceBatch batch(queue, rows);
   DeviceConditions conditions(queue, vocabulary_, rows, vocabulary_.most_parts());
+  const Buffer<float> variance(queue, variance_);
   const float spread = direct ? 0.0f : static_cast<float>(options_.spread);
 
   auto run_stage = [&](const std::vector<float>& source_cells, const std::vector<float>& target_cells, float noise,
                        auto&& choose, std::size_t first, std::size_t last) {
-    const Buffer<float> sources(queue, source_cells), targets(queue, target_cells);
+    const Buffer<float> sources(queue, source_cells), targets(queue, target_cells), covariance(queue, end_covariance());
     StepParts parts;
     parts.fill = [&](std::size_t step) {
       std::vector<std::int32_t> source, target;
@@ -149,8 +169,9 @@ void Flow::resume(Queue& queue, const ProgressCallback& progress) {
                               velocity = tape.arena().matrix<float>(rows, width);
       queue.run(PathInterpolation<float>{sources.matrix(source_cells.size() / width, width),
                                          targets.matrix(target_cells.size() / width, width), batch.source.view(),
-                                         batch.target.view(), batch.time.view(), batch.draw.view(), xt, velocity, noise,
-                                         options_.seed});
+                                         batch.target.view(), batch.time.view(), direct ? VectorView<float>{} : variance.view(),
+                                         direct ? VectorView<float>{} : covariance.view(), batch.draw.view(), xt,
+                                         velocity, noise, options_.seed});
       const Var F = network_->forward(tape, tape.constant(xt),
                                       network_->modulation(tape, conditions.view(batch.time.view())), options_.dropout,
                                       batch.draw.view(), options_.seed);
@@ -172,6 +193,7 @@ void Flow::resume(Queue& queue, const ProgressCallback& progress) {
   if (teacher_.empty()) teacher_ = parameters_->average().get(queue);
   make_rectified_pairs(queue);
   // Liu et al., arXiv:2209.03003: flow matching again, on the ends of the first flow's own paths.
+  straight_ = true;
   run_stage(
       rectified_source_, rectified_target_, 0.0f,
       [&](std::size_t step, auto& source, auto& target, auto& pool) {
@@ -189,6 +211,7 @@ void Flow::resume(Queue& queue, const ProgressCallback& progress) {
 void Flow::set_state(Queue& queue, const State& s) {
   NetworkModel::set_state(queue, s);
   teacher_ = s.teacher;
+  straight_ = step_ > options_.steps;
 }
 
 NetworkModel::State Flow::state(Queue& queue) const {

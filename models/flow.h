@@ -1,6 +1,7 @@
 // Optimal-transport flow: dx/dt = f(x, t, condition) carries control cells of a context to perturbed ones. It works on
 // residuals about the condition means, in the latent space or over genes: with its network at zero a control cell keeps
-// its residual and is shifted by the backbone's change. Training stands in flow.cpp, sampling, inverse and likelihood
+// its residual and is shifted by the backbone's change. The network learns what is to be added to the velocity of Gaussian
+// ends (gaussian_path_gain), so that it need not learn the paths' narrowing at half time. Training stands in flow.cpp, sampling, inverse and likelihood
 // in flow_sampling.cpp.
 #pragma once
 #include "models/network_model.h"
@@ -13,8 +14,8 @@ class Flow : public NetworkModel {
  public:
   std::string name() const override { return "flow"; }
   std::vector<double> predict_mean(Queue&, const Query& query) const override { return backbone_->mean(query); }
-  /// Control cells of the query's context, each as often as every other, carried to the condition. They keep their
-  /// library sizes.
+  /// Control cells of the query's context, each as often as every other, carried to the condition, with their library
+  /// sizes moved to it.
   GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const override;
   std::vector<std::string> report() const override;
 
@@ -52,6 +53,8 @@ class Flow : public NetworkModel {
   };
   /// Control cells of a context; all controls where it has none.
   const std::vector<std::size_t>& controls_of(std::size_t context) const;
+  const std::vector<float>& end_covariance() const { return straight_ ? variance_ : covariance_; }
+  /// Pairs of one batch: rows of cells, and each row's pool.
   void fill_pairs(Queue& queue, std::size_t step, std::vector<std::int32_t>& source, std::vector<std::int32_t>& target,
                   std::vector<std::size_t>& pool_of_row) const;
   /// Ends of the teacher's paths for every pool: what rectification learns from.
@@ -68,6 +71,8 @@ class Flow : public NetworkModel {
   double log_density(const Base& base, const double* residual, std::ptrdiff_t leave_out = -1) const;
 
   std::vector<float> residuals_;  // [cells, width], scaled, about the condition means
+  std::vector<float> covariance_;  // [width], of the ends of coupled pairs
+  bool straight_ = false;          // rectified: each end has one partner, the Gaussian's velocity is none
   std::vector<float> keep_;       // [width]: share of each coordinate that is not counting noise; weighs the costs
   std::vector<Pool> pools_;
   std::vector<std::vector<std::size_t>> controls_;  // by context

@@ -6,6 +6,7 @@
 #include "kernels/diffusion/diffusion.h"
 #include "kernels/random/random.h"
 #include "kernels/transport/ode.h"
+#include "kernels/transport/path.h"
 #include "models/flow.h"
 #include "models/probability_flow.h"
 
@@ -22,13 +23,15 @@ Flow::Start Flow::start(const Query& q, std::size_t count, std::uint64_t seed) c
   const std::size_t K = width();
   Start s;
   std::vector<std::uint32_t> order(pool.size());
+  std::vector<std::size_t> cells;
   for (std::size_t i = 0; i < count; ++i) {
     if (i % pool.size() == 0) random_permutation(seed, 0xf57a + i, order.data(), order.size());
     const std::size_t cell = pool[order[i % pool.size()]];
-    s.library_size.push_back(data().library_size[cell]);
+    cells.push_back(cell);
     const float* z = residuals_.data() + cell * K;
     s.residuals.insert(s.residuals.end(), z, z + K);
   }
+  s.library_size = backbone_->moved_library_sizes(cells, q);
   return s;
 }
 
@@ -40,7 +43,7 @@ std::vector<float> Flow::carry(Queue& queue, const Query& q, const std::vector<f
   Tape tape(arena, parameters);
   tape.freeze_parameters();
   const bool guided = options_.guidance_perturbation != 1 || options_.guidance_context != 1;
-  const Buffer<float> x(queue, residuals);
+  const Buffer<float> x(queue, residuals), variance(queue, variance_), covariance(queue, end_covariance());
   const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{0});
   const SolverReport done =
       integrate(queue, x.matrix(rows, K), from, to, settings,
@@ -51,7 +54,8 @@ std::vector<float> Flow::carry(Queue& queue, const Query& q, const std::vector<f
                     tape.begin_step();
                     const Var F = network_->forward(tape, tape.constant(at), tape.constant(m.matrix(1, m.size())), 0,
                                                     offset.view(), 0);
-                    queue.copy(out.data, tape.value(F).data, rows * K * sizeof(float));
+                    queue.run(GaussianVelocity<float>{tape.value(F), at, variance.view(), covariance.view(), out,
+                                                      static_cast<float>(t), static_cast<float>(options_.spread)});
                     queue.synchronise();  // the modulation goes away
                   };
                   velocity(true, true, slope);
@@ -186,8 +190,16 @@ LogLikelihood Flow::log_likelihood(Queue& queue, const Query& q, const std::vect
                                      o.probes == 0 ? directions : 1, 1.0f});
       const std::vector<float> traces = trace.get(queue);
       TracedSlope s{std::vector<double>(n * K), {traces.begin(), traces.end()}};
-      for (std::size_t i = 0; i < n; ++i)
-        for (std::size_t k = 0; k < K; ++k) s.y[i * K + k] = static_cast<double>(velocity[i * directions * K + k]);
+      double gains = 0;  // the trace of the Gaussian's part
+      for (std::size_t k = 0; k < K; ++k) {
+        const double gain =
+            formulas::gaussian_path_gain(t, static_cast<double>(variance_[k]), static_cast<double>(end_covariance()[k]),
+                                         options_.spread);
+        gains += gain;
+        for (std::size_t i = 0; i < n; ++i)
+          s.y[i * K + k] = static_cast<double>(velocity[i * directions * K + k]) + gain * at[i * K + k];
+      }
+      for (double& v : s.trace) v += gains;
       return s;
     };
     // Backwards: the integral from 1 to 0 is minus the one along the flow.

@@ -22,7 +22,21 @@ void run(Cpu& cpu, const PathInterpolation<float>& op) {
         xt[j + k] = (1 - t) * u + t * v + op.spread * noise[k];
         velocity[j + k] = v - u;
       }
+      if (op.variance.size == 0) continue;
+      for (std::size_t k = 0; k < count; ++k)
+        velocity[j + k] -=
+            formulas::gaussian_path_gain(t, op.variance[j + k], op.covariance[j + k], op.spread) * xt[j + k];
     }
+  });
+}
+
+void run(Cpu& cpu, const GaussianVelocity<float>& op) {
+  for_rows(cpu, op.y.rows, op.y.columns * 4, [&](std::size_t i) {
+    const float *F = op.F.row(i), *x = op.x.row(i);
+    float* y = op.y.row(i);
+#pragma omp simd
+    for (std::size_t k = 0; k < op.y.columns; ++k)
+      y[k] = F[k] + formulas::gaussian_path_gain(op.time, op.variance[k], op.covariance[k], op.spread) * x[k];
   });
 }
 
@@ -45,6 +59,7 @@ void run(Cpu& cpu, const SquaredErrorLoss<float>& op) {
 }  // namespace
 
 PERTURBINE_EXECUTE(Cpu, run, PathInterpolation<float>)
+PERTURBINE_EXECUTE(Cpu, run, GaussianVelocity<float>)
 PERTURBINE_EXECUTE(Cpu, run, SquaredErrorLoss<float>)
 
 }  // namespace perturbine

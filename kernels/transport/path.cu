@@ -24,10 +24,21 @@ __global__ void __launch_bounds__(threads) path_interpolation(PathInterpolation<
     if (op.spread != 0) normal4(op.seed, op.offset[0], matrix_subsequence(r, j), noise);
     for (std::size_t k = 0; k < 4 && j + k < op.xt.columns; ++k) {
       const float u = a != nullptr ? a[j + k] : 0.0f, v = b != nullptr ? b[j + k] : 0.0f;
-      op.xt(r, j + k) = (1 - t) * u + t * v + op.spread * noise[k];
-      op.velocity(r, j + k) = v - u;
+      const float x = (1 - t) * u + t * v + op.spread * noise[k];
+      const float gain = op.variance.size != 0 ? formulas::gaussian_path_gain(t, op.variance[j + k],
+                                                                              op.covariance[j + k], op.spread)
+                                               : 0.0f;
+      op.xt(r, j + k) = x;
+      op.velocity(r, j + k) = v - u - gain * x;
     }
   }
+}
+
+__global__ void __launch_bounds__(threads) gaussian_velocity(GaussianVelocity<float> op) {
+  const std::size_t i = blockIdx.x;
+  for (std::size_t j = threadIdx.x; j < op.y.columns; j += threads)
+    op.y(i, j) = op.F(i, j) + formulas::gaussian_path_gain(op.time, op.variance[j], op.covariance[j], op.spread) *
+                                  op.x(i, j);
 }
 
 __global__ void __launch_bounds__(threads) squared_error_loss(SquaredErrorLoss<float> op) {
@@ -47,6 +58,9 @@ __global__ void __launch_bounds__(threads) squared_error_loss(SquaredErrorLoss<f
 void enqueue(DeviceExecutor& executor, const PathInterpolation<float>& op) {
   launch(path_interpolation, dim3(static_cast<unsigned>(op.xt.rows)), dim3(threads), 0, executor, op);
 }
+void enqueue(DeviceExecutor& executor, const GaussianVelocity<float>& op) {
+  launch(gaussian_velocity, dim3(static_cast<unsigned>(op.y.rows)), dim3(threads), 0, executor, op);
+}
 void enqueue(DeviceExecutor& executor, const SquaredErrorLoss<float>& op) {
   launch(squared_error_loss, dim3(static_cast<unsigned>(op.F.rows)), dim3(threads), 0, executor, op);
 }
@@ -54,6 +68,7 @@ void enqueue(DeviceExecutor& executor, const SquaredErrorLoss<float>& op) {
 }  // namespace
 
 PERTURBINE_EXECUTE(DeviceExecutor, enqueue, PathInterpolation<float>)
+PERTURBINE_EXECUTE(DeviceExecutor, enqueue, GaussianVelocity<float>)
 PERTURBINE_EXECUTE(DeviceExecutor, enqueue, SquaredErrorLoss<float>)
 
 }  // namespace perturbine

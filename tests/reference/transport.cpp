@@ -8,6 +8,15 @@
 #include "tests/reference/reference.h"
 
 namespace perturbine::reference {
+namespace {
+
+// cov(b - a, xt) / var(xt) for ends of variance v and covariance c, from the covariances of xt = (1 - t) a + t b + s z.
+double gaussian_slope(double t, double v, double c, double s) {
+  const double with_a = (1 - t) * v + t * c, with_b = (1 - t) * c + t * v;
+  return (with_b - with_a) / ((1 - t) * with_a + t * with_b + s * s);
+}
+
+}  // namespace
 
 template <>
 void execute(const PairwiseCost<double>& op) {
@@ -57,7 +66,16 @@ void execute(const PathInterpolation<double>& op) {
       const double a = end(op.source, op.source_row[r]), b = end(op.target, op.target_row[r]), t = op.time[r];
       op.xt(r, j) = (1 - t) * a + t * b + op.spread * normal(op.seed, op.offset[0], r, j);
       op.velocity(r, j) = b - a;
+      if (op.variance.size != 0)
+        op.velocity(r, j) -= gaussian_slope(t, op.variance[j], op.covariance[j], op.spread) * op.xt(r, j);
     }
+}
+
+template <>
+void execute(const GaussianVelocity<double>& op) {
+  for (std::size_t i = 0; i < op.y.rows; ++i)
+    for (std::size_t j = 0; j < op.y.columns; ++j)
+      op.y(i, j) = op.F(i, j) + gaussian_slope(op.time, op.variance[j], op.covariance[j], op.spread) * op.x(i, j);
 }
 
 template <>
