@@ -66,6 +66,7 @@ HeldOut held_out(const Dataset& data, const EffectTable& effects, const Fold::En
   for (std::size_t i = 0; i < want; ++i) cells.push_back(entry.cells[i * entry.cells.size() / want]);
   t.real = data.expression(cells);
   t.real_cells = cells.size();
+  set_moments(t, entry.cells.size() == cells.size() ? t.real : data.expression(entry.cells));
   std::vector<std::size_t> controls;
   for (std::size_t i = 0; i < data.cells(); ++i)
     if (data.condition[i] == 0 && data.contexts[static_cast<std::size_t>(data.context[i])] == entry.context)
@@ -209,6 +210,7 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
               to.insert(to.end(), t.real.begin() + static_cast<std::ptrdiff_t>(order[i] * t.genes),
                         t.real.begin() + static_cast<std::ptrdiff_t>((order[i] + 1) * t.genes));
             }
+            set_moments(half, half.real);
             p.count = order.size() / 2, half.real_cells = order.size() - p.count;
             if (p.count < 2) continue;
             p.mean.assign(t.genes, 0);

@@ -74,6 +74,15 @@ std::optional<double> partial_correlation(const Vector& a, const Vector& b, cons
 
 }  // namespace
 
+void set_moments(HeldOut& t, const std::vector<float>& cells) {
+  t.all_cells = cells.size() / t.genes;
+  t.real_mean.assign(t.genes, 0), t.real_variance.assign(t.genes, 0);
+  const double n = static_cast<double>(t.all_cells);
+  for (std::size_t i = 0; i < cells.size(); ++i) t.real_mean[i % t.genes] += static_cast<double>(cells[i]) / n;
+  for (std::size_t i = 0; i < cells.size(); ++i)
+    t.real_variance[i % t.genes] += std::pow(static_cast<double>(cells[i]) - t.real_mean[i % t.genes], 2) / n;
+}
+
 double energy_distance(Queue& queue, MatrixView<const float> x, MatrixView<const float> y) {
   auto mean = [&](MatrixView<const float> a, MatrixView<const float> b, bool same) {
     std::vector<float> sum(a.rows);
@@ -130,13 +139,13 @@ std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace&
                                             const Prediction& p) {
   const std::size_t G = t.genes;
   Cpu& cpu = queue.cpu();
-  const Moments real = moments(cpu, t.real, t.real_cells, G), control = moments(cpu, t.control, t.control_cells, G);
+  const Moments real{t.real_mean, t.real_variance}, control = moments(cpu, t.control, t.control_cells, G);
   const Vector truth = minus(real.mean, control.mean), predicted = minus(p.mean, control.mean);
 
   // The 20 genes of largest |Welch t|, held-out against control.
   Vector welch(G);
   for (std::size_t g = 0; g < G; ++g) {
-    const double n = static_cast<double>(t.real_cells), m = static_cast<double>(t.control_cells);
+    const double n = static_cast<double>(t.all_cells), m = static_cast<double>(t.control_cells);
     const double error = real.variance[g] / std::max(1.0, n - 1) + control.variance[g] / std::max(1.0, m - 1);
     welch[g] = error > 0 ? std::abs(truth[g]) / std::sqrt(error) : 0;
   }

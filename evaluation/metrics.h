@@ -24,12 +24,17 @@ struct EvaluationSpace {
 
 /// One held-out condition in one context.
 struct HeldOut {
-  std::vector<float> real;     // [cells, genes] log1p
+  std::vector<float> real;     // [cells, genes] log1p: at most 400, evenly chosen, for everything but means
   std::vector<float> control;  // [cells, genes], of the same context
   std::size_t real_cells = 0, control_cells = 0, genes = 0;
+  std::vector<double> real_mean, real_variance;  // [genes], of all held-out cells
+  std::size_t all_cells = 0;
   std::vector<double> training_mean;  // mean over training perturbed conditions' means (centroid reference)
   std::optional<std::vector<double>> additive_delta;  // of doubles with both parts seen alone
 };
+
+/// Fills mean, variance and number of all held-out cells, [cells, genes].
+void set_moments(HeldOut& truth, const std::vector<float>& cells);
 
 struct Prediction {
   std::vector<double> mean;  // [genes]

@@ -16,6 +16,12 @@ ClosedFormMean::ClosedFormMean(const TrainingData& data, const PrincipalComponen
   transfer_.emplace(*effects_, components);
 }
 
+std::vector<double> ClosedFormMean::by_rule(const EffectTable& observed, const EffectTable& shrunk,
+                                            const Condition& condition) const {
+  const MeanRule& rule = choice_->rule(stratum_of(condition, observed));
+  return FittedMean(rule.shrunk ? shrunk : observed, rule).delta(condition);
+}
+
 std::vector<double> ClosedFormMean::mean(const Query& q) const {
   std::vector<double> m = effects_->control_mean(q.context);
   if (q.condition.is_control()) return m;
@@ -24,7 +30,7 @@ std::vector<double> ClosedFormMean::mean(const Query& q) const {
   else if (transfer_->knows(q.condition, q.context))
     add_change(m, transfer_->delta(q.condition, q.context));
   else
-    add_change(m, FittedMean(*shrunk_, choice_->rule(stratum_of(q.condition, *effects_))).delta(q.condition));
+    add_change(m, by_rule(*effects_, *shrunk_, q.condition));
   return m;
 }
 
@@ -37,8 +43,7 @@ std::vector<double> ClosedFormMean::left_out_mean(const Query& q) const {
   }
   for (std::size_t i = 0; i < shrunk_->rows().size(); ++i)
     if (shrunk_->rows()[i].condition == q.condition) {
-      const EffectTable rest = shrunk_->without(i);
-      add_change(m, FittedMean(rest, choice_->rule(stratum_of(q.condition, rest))).delta(q.condition));
+      add_change(m, by_rule(effects_->without(i), shrunk_->without(i), q.condition));
       return m;
     }
   return mean(q);

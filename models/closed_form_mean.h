@@ -23,6 +23,7 @@ class ClosedFormMean {
   std::vector<std::string> report() const;
 
  private:
+  std::vector<double> by_rule(const EffectTable& observed, const EffectTable& shrunk, const Condition& condition) const;
   std::optional<EffectTable> effects_, shrunk_;
   std::optional<RuleChoice> choice_;
   std::optional<ContextTransfer> transfer_;

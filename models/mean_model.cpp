@@ -96,7 +96,7 @@ std::string MeanRule::name() const {
     case Kind::additive:
       return "additive";
     default:
-      return text("ridge(lambda ", lambda, ", prior ", prior, ")");
+      return text("ridge(lambda ", lambda, ", prior ", prior, shrunk ? ")" : ", as observed)");
   }
 }
 

@@ -51,6 +51,7 @@ struct MeanRule {
   Kind kind = Kind::no_change;
   double lambda = .1;  // ridge
   double prior = 1;    // ridge: share of the mean change that each part has before any evidence
+  bool shrunk = true;  // of changes shrunk by their noise, or as observed: a ridge shrinks by itself
   std::string name() const;
 };
 
@@ -80,7 +81,8 @@ struct Stratum {
 Stratum stratum_of(const Condition& condition, const EffectTable& table);
 
 /// For each stratum the rule with the least leave-one-out error on the training conditions of that stratum; where fewer
-/// than three are there, `additive` when any part was seen alone, else ridge(.1, .5) when any was met in a combination
+/// than three are there, `additive` when any part was seen alone, else ridge(.1, .5) of the observed changes when any was
+/// met in a combination
 /// (what is known of a part counts, an unknown part counts as half the mean change), else the best over all strata.
 class RuleChoice {
  public:
@@ -91,7 +93,7 @@ class RuleChoice {
 
  private:
   std::map<Stratum, MeanRule> chosen_;
-  MeanRule additive_{MeanRule::Kind::additive, .1, 1}, met_{MeanRule::Kind::ridge, .1, .5}, fallback_;
+  MeanRule additive_{MeanRule::Kind::additive, .1, 1}, met_{MeanRule::Kind::ridge, .1, .5, false}, fallback_;
   std::vector<std::string> report_;
 };
 
