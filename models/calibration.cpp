@@ -26,6 +26,12 @@ double mean_distance(Queue& queue, const std::vector<float>& x, const std::vecto
 
 }  // namespace
 
+double sample_energy_distance(Queue& queue, const std::vector<float>& x, const std::vector<float>& y,
+                              std::size_t width) {
+  return 2 * mean_distance(queue, x, y, width, false) - mean_distance(queue, x, x, width, true) -
+         mean_distance(queue, y, y, width, true);
+}
+
 std::string ShrinkageChoice::report() const {
   std::string s =
       text("technical shrinkage ", chosen, " chosen on held-out cells of training conditions; energy distance:");
@@ -78,12 +84,10 @@ ShrinkageChoice choose_technical_shrinkage(Queue& queue, const TrainingData& dat
       for (std::size_t k = 0; k < K; ++k)
         latent[i * K + k] *= static_cast<float>(std::sqrt(space.residual_variance[k]));
     }
-    const double within = mean_distance(queue, real, real, K, true);
     for (auto& [share, score] : choice.scores) {
       const GeneratedCells cells = decode_counts(queue, space, latent, mean, library, share, seed + c);
       const auto made = about_mean([&](std::size_t i, std::size_t g) { return cells.expression[i * G + g]; });
-      score += (2 * mean_distance(queue, made, real, K, false) - mean_distance(queue, made, made, K, true) - within) /
-               static_cast<double>(chosen.size());
+      score += sample_energy_distance(queue, made, real, K) / static_cast<double>(chosen.size());
     }
   }
   choice.chosen = std::min_element(choice.scores.begin(), choice.scores.end(), [](const auto& a, const auto& b) {

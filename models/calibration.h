@@ -4,6 +4,10 @@
 
 namespace perturbine {
 
+/// Energy distance of two samples [rows, width] over unequal pairs; see PairwiseSum. Runs on the CPU.
+double sample_energy_distance(Queue& queue, const std::vector<float>& x, const std::vector<float>& y,
+                              std::size_t width);
+
 /// The candidate share with the least energy distance, and every candidate's.
 struct ShrinkageChoice {
   double chosen = 1;

@@ -3,24 +3,29 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "kernels/core/philox.h"
 #include "kernels/random/random.h"
 #include "kernels/transport/path.h"
+#include "models/calibration.h"
 
 namespace perturbine {
 namespace {
 
 constexpr std::size_t group_rows = 64;         // of a batch that are coupled with one another
+constexpr std::size_t least_to_judge = 40;    // cells of a pool
 constexpr std::size_t rectified_pairs = 256;   // of each condition and context
 
 // One batch on the device: fixed capacity, the same addresses every step.
 struct DeviceBatch {
-  Buffer<std::int32_t> source, target;
+  Buffer<float> source;
+  Buffer<std::int32_t> row, target;
   Buffer<float> time, row_weight;
   Buffer<std::uint64_t> draw;
-  DeviceBatch(Queue& q, std::size_t rows)
-      : source(q, rows),
+  DeviceBatch(Queue& q, std::size_t rows, std::size_t width)
+      : source(q, rows * width),
+        row(q, rows),
         target(q, rows),
         time(q, rows),
         row_weight(q, std::vector<float>(rows, 1.0f / static_cast<float>(rows))),
@@ -54,9 +59,20 @@ void Flow::prepare_targets(Queue& queue) {
   }
   for (auto& [key, members] : cells) {
     const auto context = static_cast<std::size_t>(key.second);
-    pools_.push_back(
-        {{d.conditions[static_cast<std::size_t>(key.first)], context}, std::move(members), controls_of(context)});
+    Pool pool{{d.conditions[static_cast<std::size_t>(key.first)], context}, {}, {}, {}, {}};
+    auto deal = [](const std::vector<std::size_t>& from, std::vector<std::size_t>& learn,
+                   std::vector<std::size_t>& judge) {
+      for (std::size_t i = 0; i < from.size(); ++i)
+        (i % 5 == 4 && from.size() >= least_to_judge ? judge : learn).push_back(from[i]);
+    };
+    deal(members, pool.cells, pool.judge_cells);
+    deal(controls_of(context), pool.controls, pool.judge_controls);
+    pools_.push_back(std::move(pool));
   }
+  share_ = 1;
+  share_report_.clear();
+  bases_.clear();
+  for (std::size_t c = 0; c < d.contexts.size(); ++c) bases_.push_back(fit_base(c));
   require_input(!pools_.empty(), "flow: there are no perturbed cells to train on");
   straight_ = false, covariance_ = variance_;
   if (options_.objective == "transport") return;
@@ -64,13 +80,14 @@ void Flow::prepare_targets(Queue& queue) {
   std::vector<double> product(variance_.size(), 0);
   std::size_t count = 0;
   for (std::size_t batch = 0; batch < 10; ++batch) {
-    std::vector<std::int32_t> source, target;
+    std::vector<float> source;
+    std::vector<std::int32_t> target;
     std::vector<std::size_t> pool;
     fill_pairs(queue, batch, source, target, pool);
-    count += source.size();
-    for (std::size_t i = 0; i < source.size(); ++i)
+    count += target.size();
+    for (std::size_t i = 0; i < target.size(); ++i)
       for (std::size_t k = 0; k < product.size(); ++k)
-        product[k] += static_cast<double>(residuals_[static_cast<std::size_t>(source[i]) * product.size() + k]) *
+        product[k] += static_cast<double>(source[i * product.size() + k]) *
                       static_cast<double>(residuals_[static_cast<std::size_t>(target[i]) * product.size() + k]);
   }
   for (std::size_t k = 0; k < product.size(); ++k)
@@ -82,7 +99,7 @@ const std::vector<std::size_t>& Flow::controls_of(std::size_t context) const {
   return controls_[context].empty() ? all_controls_ : controls_[context];
 }
 
-void Flow::fill_pairs(Queue& queue, std::size_t step, std::vector<std::int32_t>& source,
+void Flow::fill_pairs(Queue& queue, std::size_t step, std::vector<float>& source,
                       std::vector<std::int32_t>& target, std::vector<std::size_t>& pool_of_row) const {
   const std::size_t rows = options_.batch_size, width = variance_.size();
   const Coupling coupling = coupling_named(options_.coupling);
@@ -99,21 +116,77 @@ void Flow::fill_pairs(Queue& queue, std::size_t step, std::vector<std::int32_t>&
       return chosen;
     };
     const auto controls = draw(pool.controls, 1), cells = draw(pool.cells, 2);
-    auto weighed = [&](const std::vector<std::size_t>& chosen) {
-      std::vector<float> x;
-      for (const std::size_t i : chosen)
-        for (std::size_t k = 0; k < width; ++k) x.push_back(residuals_[i * width + k] * keep_[k]);
+    // A control cell stands for its neighbourhood: learned from the cells alone, a flow memorises them.
+    const Base& base = bases_[pool.query.context];
+    const double h = base.bandwidth;
+    std::vector<float> start, end, noise(width);
+    for (std::size_t i = 0; i < n; ++i) {
+      normal_row(seed + 4, step * 4096 + first / group_rows, i, noise.data(), width);
+      for (std::size_t k = 0; k < width; ++k) {
+        start.push_back(static_cast<float>(std::sqrt(1 - h * h) *
+                                               static_cast<double>(residuals_[controls[i] * width + k]) +
+                                           h * std::sqrt(base.variance[k]) * static_cast<double>(noise[k])));
+        end.push_back(residuals_[cells[i] * width + k]);
+      }
+    }
+    auto weighed = [&](std::vector<float> x) {
+      for (std::size_t i = 0; i < x.size(); ++i) x[i] *= keep_[i % width];
       return x;
     };
-    const TransportPlan plan = transport_plan(queue, weighed(controls), weighed(cells), width, coupling,
+    const TransportPlan plan = transport_plan(queue, weighed(start), weighed(end), width, coupling,
                                               {options_.coupling_epsilon, options_.coupling_penalty, 50});
     const Pairs pairs = draw_pairs(queue, plan, coupling, n, seed + 3, step * 4096 + first / group_rows);
     for (std::size_t r = 0; r < n; ++r) {
-      source.push_back(static_cast<std::int32_t>(controls[static_cast<std::size_t>(pairs.first[r])]));
+      const float* x = start.data() + static_cast<std::size_t>(pairs.first[r]) * width;
+      source.insert(source.end(), x, x + width);
       target.push_back(static_cast<std::int32_t>(cells[static_cast<std::size_t>(pairs.second[r])]));
       pool_of_row.push_back(static_cast<std::size_t>(&pool - pools_.data()));
     }
   }
+}
+
+void Flow::choose_share(Queue& queue) {
+  std::vector<const Pool*> judged;
+  for (const Pool& p : pools_)
+    if (!p.judge_cells.empty() && !p.judge_controls.empty()) judged.push_back(&p);
+  std::stable_sort(judged.begin(), judged.end(),
+                   [](auto* a, auto* b) { return a->judge_cells.size() > b->judge_cells.size(); });
+  if (judged.size() > 8) judged.resize(8);
+  share_ = 1;
+  if (judged.empty()) return;
+  auto residuals_of = [&](const std::vector<std::size_t>& cells) {
+    std::vector<float> x;
+    for (std::size_t i = 0; i < std::min<std::size_t>(200, cells.size()); ++i)
+      x.insert(x.end(), residuals_.begin() + static_cast<std::ptrdiff_t>(cells[i] * width()),
+               residuals_.begin() + static_cast<std::ptrdiff_t>((cells[i] + 1) * width()));
+    return x;
+  };
+  // Means are the backbone's (decoding centres the residuals), so that only shapes are compared.
+  auto centred = [&](std::vector<float> x) {
+    const std::size_t n = x.size() / width();
+    for (std::size_t k = 0; k < width(); ++k) {
+      double mean = 0;
+      for (std::size_t i = 0; i < n; ++i) mean += static_cast<double>(x[i * width() + k]) / static_cast<double>(n);
+      for (std::size_t i = 0; i < n; ++i) x[i * width() + k] -= static_cast<float>(mean);
+    }
+    return x;
+  };
+  double best = 0, chosen = 0;
+  share_report_ = text("flow: share of the network's velocity chosen on held-out cells of ", judged.size(),
+                       " training conditions; energy distance:");
+  for (int quarter = 0; quarter <= 4; ++quarter) {
+    share_ = quarter / 4.0;
+    double sum = 0;
+    for (const Pool* p : judged)
+      sum += sample_energy_distance(
+                 queue, centred(carry(queue, p->query, residuals_of(p->judge_controls), 0, 1, solver())),
+                 centred(residuals_of(p->judge_cells)), width()) /
+             static_cast<double>(judged.size());
+    share_report_ += text(" ", share_, " ", sum);
+    if (quarter == 0 || sum < best) best = sum, chosen = share_;
+  }
+  share_ = chosen;
+  share_report_ += text("; chosen ", chosen);
 }
 
 void Flow::make_rectified_pairs(Queue& queue) {
@@ -135,17 +208,21 @@ void Flow::make_rectified_pairs(Queue& queue) {
 void Flow::resume(Queue& queue, const ProgressCallback& progress) {
   const std::size_t rows = options_.batch_size, width = variance_.size();
   const bool direct = options_.objective == "transport";
-  DeviceBatch batch(queue, rows);
+  DeviceBatch batch(queue, rows, width);
+  std::vector<std::int32_t> in_order(rows);
+  std::iota(in_order.begin(), in_order.end(), 0);
+  batch.row.set(queue, in_order);
   DeviceConditions conditions(queue, vocabulary_, rows, vocabulary_.most_parts());
   const Buffer<float> variance(queue, variance_);
   const float spread = direct ? 0.0f : static_cast<float>(options_.spread);
 
-  auto run_stage = [&](const std::vector<float>& source_cells, const std::vector<float>& target_cells, float noise,
+  auto run_stage = [&](const std::vector<float>& target_cells, float noise,
                        auto&& choose, std::size_t first, std::size_t last) {
-    const Buffer<float> sources(queue, source_cells), targets(queue, target_cells), covariance(queue, end_covariance());
+    const Buffer<float> targets(queue, target_cells), covariance(queue, end_covariance());
     StepParts parts;
     parts.fill = [&](std::size_t step) {
-      std::vector<std::int32_t> source, target;
+      std::vector<float> source;
+      std::vector<std::int32_t> target;
       std::vector<std::size_t> pool_of_row;
       choose(step, source, target, pool_of_row);
       std::vector<float> time(rows, 0);
@@ -167,8 +244,8 @@ void Flow::resume(Queue& queue, const ProgressCallback& progress) {
     parts.loss = [&](Tape& tape) {
       const MatrixView<float> xt = tape.arena().matrix<float>(rows, width),
                               velocity = tape.arena().matrix<float>(rows, width);
-      queue.run(PathInterpolation<float>{sources.matrix(source_cells.size() / width, width),
-                                         targets.matrix(target_cells.size() / width, width), batch.source.view(),
+      queue.run(PathInterpolation<float>{batch.source.matrix(rows, width),
+                                         targets.matrix(target_cells.size() / width, width), batch.row.view(),
                                          batch.target.view(), batch.time.view(), direct ? VectorView<float>{} : variance.view(),
                                          direct ? VectorView<float>{} : covariance.view(), batch.draw.view(), xt,
                                          velocity, noise, options_.seed});
@@ -182,41 +259,48 @@ void Flow::resume(Queue& queue, const ProgressCallback& progress) {
 
   if (step_ < options_.steps) {
     if (!run_stage(
-            residuals_, residuals_, spread,
+            residuals_, spread,
             [&](std::size_t step, auto& source, auto& target, auto& pool) {
               fill_pairs(queue, step, source, target, pool);
             },
             0, options_.steps))
       return;
   }
-  if (options_.rectify == 0 || step_ >= total_steps()) return;
+  // The teacher's share is chosen on its own paths.
+  if (step_ == options_.steps) choose_share(queue);
+  if (options_.rectify == 0) return;
   if (teacher_.empty()) teacher_ = parameters_->average().get(queue);
   make_rectified_pairs(queue);
   // Liu et al., arXiv:2209.03003: flow matching again, on the ends of the first flow's own paths.
   straight_ = true;
-  run_stage(
-      rectified_source_, rectified_target_, 0.0f,
+  if (run_stage(
+      rectified_target_, 0.0f,
       [&](std::size_t step, auto& source, auto& target, auto& pool) {
         for (std::size_t i = 0; i < rows; ++i) {
           const PhiloxWords w = philox(options_.seed ^ 0x4ec8ull, step, i);
           pool.push_back(below(w.word[0], pools_.size()));
           const std::size_t first = rectified_first_[pool.back()], end = rectified_first_[pool.back() + 1];
-          source.push_back(static_cast<std::int32_t>(first + below(w.word[1], end - first)));
-          target.push_back(source.back());
+          const std::size_t pair = first + below(w.word[1], end - first);
+          const float* x = rectified_source_.data() + pair * width;
+          source.insert(source.end(), x, x + width);
+          target.push_back(static_cast<std::int32_t>(pair));
         }
       },
-      options_.steps, total_steps());
+      options_.steps, total_steps()))
+    share_ = 1;  // its targets are the teacher's paths, their share included
 }
 
 void Flow::set_state(Queue& queue, const State& s) {
   NetworkModel::set_state(queue, s);
   teacher_ = s.teacher;
   straight_ = step_ > options_.steps;
+  share_ = s.choices.at(0);
 }
 
 NetworkModel::State Flow::state(Queue& queue) const {
   State s = NetworkModel::state(queue);
   s.teacher = teacher_;
+  s.choices = {share_};
   return s;
 }
 
@@ -226,6 +310,7 @@ std::vector<std::string> Flow::report() const {
   for (const auto& c : controls_) without += c.empty() ? 1 : 0;
   if (without > 0)
     lines.push_back(text("flow: ", without, " context(s) have no control cells; cells there start from all controls"));
+  if (!share_report_.empty()) lines.push_back(share_report_);
   return lines;
 }
 

@@ -49,16 +49,9 @@ class Flow : public NetworkModel {
   /// Perturbed cells of one condition and context, and the control cells they are paired with.
   struct Pool {
     Query query;
-    std::vector<std::size_t> cells, controls;
+    std::vector<std::size_t> cells, controls;               // it learns from
+    std::vector<std::size_t> judge_cells, judge_controls;  // kept for choices: every fifth; empty where there are few
   };
-  /// Control cells of a context; all controls where it has none.
-  const std::vector<std::size_t>& controls_of(std::size_t context) const;
-  const std::vector<float>& end_covariance() const { return straight_ ? variance_ : covariance_; }
-  /// Pairs of one batch: rows of cells, and each row's pool.
-  void fill_pairs(Queue& queue, std::size_t step, std::vector<std::int32_t>& source, std::vector<std::int32_t>& target,
-                  std::vector<std::size_t>& pool_of_row) const;
-  /// Ends of the teacher's paths for every pool: what rectification learns from.
-  void make_rectified_pairs(Queue& queue);
   /// The smoothed density of a context's control cells: Gaussians of variance h^2 v about sqrt(1 - h^2) times each
   /// cell's residual, v the cells' variance. h is the one of .1, .2, ... 1 with the greatest likelihood of (at most 200)
   /// cells when each is left out.
@@ -70,13 +63,28 @@ class Flow : public NetworkModel {
   Base fit_base(std::size_t context) const;
   double log_density(const Base& base, const double* residual, std::ptrdiff_t leave_out = -1) const;
 
+  /// Control cells of a context; all controls where it has none.
+  const std::vector<std::size_t>& controls_of(std::size_t context) const;
+  const std::vector<float>& end_covariance() const { return straight_ ? variance_ : covariance_; }
+  /// Pairs of one batch: residuals drawn from the smoothed density of the pool's control cells, [rows, width], the
+  /// perturbed cells they are coupled with, and each row's pool.
+  void fill_pairs(Queue& queue, std::size_t step, std::vector<float>& source, std::vector<std::int32_t>& target,
+                  std::vector<std::size_t>& pool_of_row) const;
+  /// How much of the network's velocity is taken: the one of 0, .25, ... 1 with the least energy distance between the
+  /// judges of (at most eight, the largest) pools, control cells carried and perturbed cells as they are.
+  void choose_share(Queue& queue);
+  /// Ends of the teacher's paths for every pool: what rectification learns from.
+  void make_rectified_pairs(Queue& queue);
   std::vector<float> residuals_;  // [cells, width], scaled, about the condition means
   std::vector<float> covariance_;  // [width], of the ends of coupled pairs
   bool straight_ = false;          // rectified: each end has one partner, the Gaussian's velocity is none
   std::vector<float> keep_;       // [width]: share of each coordinate that is not counting noise; weighs the costs
   std::vector<Pool> pools_;
+  std::vector<Base> bases_;                         // by context
   std::vector<std::vector<std::size_t>> controls_;  // by context
   std::vector<std::size_t> all_controls_;
+  double share_ = 1;
+  std::string share_report_;
   std::vector<float> teacher_;  // averaged weights at the end of the first stage
   // Rectification: pairs [pairs, width] of each pool, one after another.
   std::vector<float> rectified_source_, rectified_target_;

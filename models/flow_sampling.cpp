@@ -55,7 +55,8 @@ std::vector<float> Flow::carry(Queue& queue, const Query& q, const std::vector<f
                     const Var F = network_->forward(tape, tape.constant(at), tape.constant(m.matrix(1, m.size())), 0,
                                                     offset.view(), 0);
                     queue.run(GaussianVelocity<float>{tape.value(F), at, variance.view(), covariance.view(), out,
-                                                      static_cast<float>(t), static_cast<float>(options_.spread)});
+                                                      static_cast<float>(t), static_cast<float>(options_.spread),
+                                                      static_cast<float>(share_)});
                     queue.synchronise();  // the modulation goes away
                   };
                   velocity(true, true, slope);
@@ -147,7 +148,7 @@ LogLikelihood Flow::log_likelihood(Queue& queue, const Query& q, const std::vect
   std::vector<float> about(expression);
   for (std::size_t i = 0; i < about.size(); ++i) about[i] -= static_cast<float>(mean[i % G]);
   const std::vector<float> residual = backbone_->space().coordinates(about, cells);
-  const Base base = fit_base(q.context);
+  const Base& base = bases_[q.context];
 
   Parameters parameters = parameters_->averaged();
   Arena arena(queue);
@@ -187,7 +188,7 @@ LogLikelihood Flow::log_likelihood(Queue& queue, const Query& q, const std::vect
       tape.seed_gradient(F, along.matrix(rows, K));
       tape.backward();
       queue.run(TraceEstimate<float>{along.matrix(rows, K), tape.gradient(in), trace.view(),
-                                     o.probes == 0 ? directions : 1, 1.0f});
+                                     o.probes == 0 ? directions : 1, static_cast<float>(share_)});
       const std::vector<float> traces = trace.get(queue);
       TracedSlope s{std::vector<double>(n * K), {traces.begin(), traces.end()}};
       double gains = 0;  // the trace of the Gaussian's part
@@ -197,7 +198,7 @@ LogLikelihood Flow::log_likelihood(Queue& queue, const Query& q, const std::vect
                                          options_.spread);
         gains += gain;
         for (std::size_t i = 0; i < n; ++i)
-          s.y[i * K + k] = static_cast<double>(velocity[i * directions * K + k]) + gain * at[i * K + k];
+          s.y[i * K + k] = share_ * static_cast<double>(velocity[i * directions * K + k]) + gain * at[i * K + k];
       }
       for (double& v : s.trace) v += gains;
       return s;

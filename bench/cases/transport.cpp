@@ -85,7 +85,8 @@ void path(CaseList& list) {
                                         o.input_vector("covariance", s[1], uniform(-.5, .75)),
                                         o.output("y", s[0], s[1]),
                                         accumulator_t<T>(.3125),
-                                        accumulator_t<T>(.25)};
+                                        accumulator_t<T>(.25),
+                                        accumulator_t<T>(.75)};
            });
   for (const bool backward : {false, true})
     list.add(FloatOnly{}, "squared_error_loss", {{71, 229}, {29, 541}, {1, 64}, {64, 1}},

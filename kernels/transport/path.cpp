@@ -36,7 +36,7 @@ void run(Cpu& cpu, const GaussianVelocity<float>& op) {
     float* y = op.y.row(i);
 #pragma omp simd
     for (std::size_t k = 0; k < op.y.columns; ++k)
-      y[k] = F[k] + formulas::gaussian_path_gain(op.time, op.variance[k], op.covariance[k], op.spread) * x[k];
+      y[k] = op.share * F[k] + formulas::gaussian_path_gain(op.time, op.variance[k], op.covariance[k], op.spread) * x[k];
   });
 }
 

@@ -55,14 +55,14 @@ struct PathInterpolation {
   }
 };
 
-/// y = F + gain x at one time for all rows: the whole velocity from what the network adds to the Gaussian's. y may be
+/// y = share F + gain x at one time for all rows: the whole velocity from what the network adds to the Gaussian's. y may be
 /// F.
 template <class T>
 struct GaussianVelocity {
   MatrixView<const T> F, x;                                 // [rows, width]
   VectorView<const accumulator_t<T>> variance, covariance;  // [width]
   MatrixView<T> y;
-  accumulator_t<T> time = 0, spread = 0;
+  accumulator_t<T> time = 0, spread = 0, share = 1;
 
   static constexpr std::string_view name = "gaussian_velocity";
   static constexpr bool in_place = true;

@@ -75,7 +75,7 @@ template <>
 void execute(const GaussianVelocity<double>& op) {
   for (std::size_t i = 0; i < op.y.rows; ++i)
     for (std::size_t j = 0; j < op.y.columns; ++j)
-      op.y(i, j) = op.F(i, j) + gaussian_slope(op.time, op.variance[j], op.covariance[j], op.spread) * op.x(i, j);
+      op.y(i, j) = op.share * op.F(i, j) + gaussian_slope(op.time, op.variance[j], op.covariance[j], op.spread) * op.x(i, j);
 }
 
 template <>
