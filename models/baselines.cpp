@@ -7,6 +7,7 @@
 #include "models/backbone.h"
 #include "models/diffusion.h"
 #include "models/flow.h"
+#include "models/hybrid.h"
 
 namespace perturbine {
 namespace {
@@ -83,18 +84,19 @@ class Baseline final : public Model {
 
 const std::vector<std::string>& model_names() {
   static const std::vector<std::string> names{"no-change", "mean",     "additive", "additive-cells",
-                                              "ridge",     "backbone", "diffusion", "flow"};
+                                              "ridge",     "backbone", "diffusion", "flow",     "hybrid"};
   return names;
 }
 
 const std::vector<std::string>& trainable_names() {
-  static const std::vector<std::string> names{"diffusion", "flow"};
+  static const std::vector<std::string> names{"diffusion", "flow", "hybrid"};
   return names;
 }
 
 std::unique_ptr<NetworkModel> make_trainable(const std::string& name) {
   if (name == "diffusion") return std::make_unique<Diffusion>();
   if (name == "flow") return std::make_unique<Flow>();
+  if (name == "hybrid") return std::make_unique<Hybrid>();
   std::string known;
   for (const std::string& n : trainable_names()) known += (known.empty() ? "" : ", ") + n;
   throw InputError(text("model '", name, "' cannot be trained; choose among ", known));

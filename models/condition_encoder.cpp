@@ -2,7 +2,17 @@
 
 namespace perturbine {
 
-ConditionEncoder::ConditionEncoder(Parameters& p, const ConditionEncoderSizes& s, float embedding_penalty) : sizes_(s) {
+ConditionEncoder::ConditionEncoder(Parameters& parameters, const ConditionEncoderSizes& s, float embedding_penalty,
+                                   const std::string& prefix)
+    : sizes_(s) {
+  struct {
+    Parameters& parameters;
+    const std::string& prefix;
+    Parameter add(const char* name, std::size_t rows, std::size_t columns, Initial initial,
+                  ParameterSettings settings = {}) {
+      return parameters.add(prefix + name, rows, columns, initial, settings);
+    }
+  } p{parameters, prefix};
   const auto random = Initial::uniform_fan_in;
   const ParameterSettings no_decay{1, 0, 0, false};
   frequency_ = p.add("time.frequency", 1, s.time_features / 2, Initial::zero, {1, 0, 0, true});

@@ -31,7 +31,9 @@ struct EncodedCondition {
 ///   attention  linear(softmax attention of the rest of e over the set's cells; Vaswani et al., arXiv:1706.03762)
 class ConditionEncoder {
  public:
-  ConditionEncoder(Parameters& parameters, const ConditionEncoderSizes& sizes, float embedding_penalty);
+  /// `prefix` stands before the parameters' names.
+  ConditionEncoder(Parameters& parameters, const ConditionEncoderSizes& sizes, float embedding_penalty,
+                   const std::string& prefix = "");
   /// silu(e), [rows, hidden].
   Var encode(Tape& tape, const EncodedCondition& condition) const;
   const ConditionEncoderSizes& sizes() const { return sizes_; }

@@ -32,6 +32,8 @@ class Diffusion : public NetworkModel {
 
  protected:
   void prepare_targets(Queue& queue) override;
+  /// A step of the diffusion's training, with the device memory it needs.
+  StepParts diffusion_step(Queue& queue) const;
 
  private:
   /// E[residual | query] by the network, as a change of genes: x0 at the last time, where x_t says nothing.

@@ -11,21 +11,28 @@ namespace {
 
 // One batch on the device: fixed capacity, the same addresses every step.
 struct DeviceBatch {
-  Buffer<float> x0, time, alpha, sigma, weight, row_weight;
+  Buffer<float> x0, time, alpha, sigma, weight, row_weight, variance;
   Buffer<std::uint64_t> draw;
-  DeviceBatch(Queue& q, std::size_t rows, std::size_t width)
-      : x0(q, rows * width),
+  DeviceConditions conditions;
+  DeviceBatch(Queue& q, std::size_t rows, const std::vector<float>& variances, const ConditionVocabulary& vocabulary)
+      : x0(q, rows * variances.size()),
         time(q, rows),
         alpha(q, rows),
         sigma(q, rows),
-        weight(q, rows),
-        row_weight(q, rows),
-        draw(q, 1) {}
+        weight(q, std::vector<float>(rows, 1.0f)),
+        row_weight(q, std::vector<float>(rows, 1.0f / static_cast<float>(rows))),
+        variance(q, variances),
+        draw(q, 1),
+        conditions(q, vocabulary, rows, vocabulary.most_parts()) {}
 };
 
 }  // namespace
 
 void Diffusion::resume(Queue& queue, const ProgressCallback& progress) {
+  if (train(queue, diffusion_step(queue), 0, options_.steps, progress) && moves_mean_) choose_mean_share(queue);
+}
+
+NetworkModel::StepParts Diffusion::diffusion_step(Queue& queue) const {
   const TrainingData& data = backbone_->data();
   const std::size_t rows = options_.batch_size, width = variance_.size();
   // Cells by condition: conditions are drawn equally often.
@@ -33,16 +40,12 @@ void Diffusion::resume(Queue& queue, const ProgressCallback& progress) {
   for (std::size_t i = 0; i < data.cells(); ++i) cells[static_cast<std::size_t>(data.condition[i])].push_back(i);
   std::erase_if(cells, [](const auto& c) { return c.empty(); });
 
-  DeviceBatch batch(queue, rows, width);
-  DeviceConditions conditions(queue, vocabulary_, rows, vocabulary_.most_parts());
-  batch.weight.set(queue, std::vector<float>(rows, 1.0f));
-  batch.row_weight.set(queue, std::vector<float>(rows, 1.0f / static_cast<float>(rows)));
-  const Buffer<float> variance(queue, variance_);
+  const auto batch = std::make_shared<DeviceBatch>(queue, rows, variance_, vocabulary_);
   const Target target = target_named(options_.target);
   const ScheduleKind schedule = schedule_named(options_.schedule);
 
   StepParts parts;
-  parts.fill = [&](std::size_t step) {
+  parts.fill = [this, &queue, &data, batch, cells = std::move(cells), rows, width, schedule](std::size_t step) {
     // Everything random of a step follows from (seed, step): a resumed run draws what an uninterrupted one would.
     std::vector<float> x0(rows * width), time(rows), alpha(rows), sigma(rows);
     HostConditions host;
@@ -62,23 +65,23 @@ void Diffusion::resume(Queue& queue, const ProgressCallback& progress) {
                    uniform(v.word[0]) > options_.drop_context ? data.context[cell] : -1,
                    [&](std::size_t k) { return philox(options_.seed ^ 0xc0117ull, step, i * 64 + k).word[0]; });
     }
-    conditions.set(queue, std::move(host));
-    batch.x0.set(queue, x0), batch.time.set(queue, time), batch.alpha.set(queue, alpha), batch.sigma.set(queue, sigma);
-    batch.draw.set(queue, {step});
+    batch->conditions.set(queue, std::move(host));
+    batch->x0.set(queue, x0), batch->time.set(queue, time), batch->alpha.set(queue, alpha), batch->sigma.set(queue, sigma);
+    batch->draw.set(queue, {step});
   };
-  parts.loss = [&](Tape& tape) {
-    const MatrixView<float> x0 = batch.x0.matrix(rows, width), xt = tape.arena().matrix<float>(rows, width);
-    queue.run(DiffusionNoise<float>{x0, batch.alpha.view(), batch.sigma.view(), batch.draw.view(), xt, options_.seed});
-    const Var modulation = network_->modulation(tape, conditions.view(batch.time.view()));
+  parts.loss = [this, &queue, batch, rows, width, target](Tape& tape) {
+    const MatrixView<float> x0 = batch->x0.matrix(rows, width), xt = tape.arena().matrix<float>(rows, width);
+    queue.run(DiffusionNoise<float>{x0, batch->alpha.view(), batch->sigma.view(), batch->draw.view(), xt, options_.seed});
+    const Var modulation = network_->modulation(tape, batch->conditions.view(batch->time.view()));
     const Var F =
-        network_->forward(tape, tape.constant(xt), modulation, options_.dropout, batch.draw.view(), options_.seed);
+        network_->forward(tape, tape.constant(xt), modulation, options_.dropout, batch->draw.view(), options_.seed);
     return ops::diffusion_loss(tape, F,
-                               {x0, batch.alpha.view(), batch.sigma.view(), batch.weight.view(), variance.view(),
-                                batch.draw.view(), target, options_.seed},
-                               batch.row_weight.view());
+                               {x0, batch->alpha.view(), batch->sigma.view(), batch->weight.view(), batch->variance.view(),
+                                batch->draw.view(), target, options_.seed},
+                               batch->row_weight.view());
   };
-  if (data.validation) parts.validation = [&] { return validation_loss(queue); };
-  if (train(queue, parts, 0, options_.steps, progress) && moves_mean_) choose_mean_share(queue);
+  if (data.validation) parts.validation = [this, &queue] { return validation_loss(queue); };
+  return parts;
 }
 
 void Diffusion::choose_mean_share(Queue& queue) {

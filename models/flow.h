@@ -44,6 +44,8 @@ class Flow : public NetworkModel {
 
  protected:
   void prepare_targets(Queue& queue) override;
+  /// A velocity that trembles with time would cost an adaptive solver its steps.
+  double highest_frequency() const override { return 20; }
 
  private:
   /// Perturbed cells of one condition and context, and the control cells they are paired with.

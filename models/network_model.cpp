@@ -41,16 +41,19 @@ void NetworkModel::prepare(Queue& queue, const TrainingData& data, const Trainin
   parameters_ = std::make_unique<Parameters>();
   declare(*parameters_);
   parameters_->allocate(queue, options.seed);
-  // The frozen time frequencies: 1 to 1000 in equal ratios.
-  std::vector<float> values = parameters_->values().get(queue);
-  for (const auto& segment : parameters_->segments())
-    if (segment.name == "time.frequency")
+  set_time_frequencies(queue, *parameters_);
+  step_ = 0;
+}
+
+void NetworkModel::set_time_frequencies(Queue& queue, Parameters& parameters) const {
+  std::vector<float> values = parameters.values().get(queue);
+  for (const auto& segment : parameters.segments())
+    if (segment.name.ends_with("time.frequency"))
       for (std::size_t k = 0; k < segment.size(); ++k)
         values[segment.begin + k] =
-            std::exp(std::log(1000.0f) * static_cast<float>(k) / static_cast<float>(segment.size() - 1));
-  parameters_->set_values(queue, values);
-  parameters_->average().set(queue, values);
-  step_ = 0;
+            std::exp(static_cast<float>(std::log(highest_frequency())) * static_cast<float>(k) / static_cast<float>(segment.size() - 1));
+  parameters.set_values(queue, values);
+  parameters.average().set(queue, values);
 }
 
 void NetworkModel::declare(Parameters& parameters) {
@@ -121,6 +124,32 @@ Buffer<float> NetworkModel::modulations(Queue& queue, Tape& tape, const Query& q
   return kept;
 }
 
+namespace {
+
+// Warm-up over 50 steps, then the fall of a cosine.
+float rate_at(const TrainingOptions& o, std::size_t step, std::size_t steps) {
+  const double share = static_cast<double>(step) / static_cast<double>(steps);
+  return static_cast<float>(static_cast<double>(o.rate) * std::min(1.0, static_cast<double>(step + 1) / 50) * .5 *
+                            (1 + std::cos(M_PI * share)));
+}
+
+}  // namespace
+
+void NetworkModel::train_apart(Queue& queue, Parameters& parameters, const StepParts& parts, std::size_t steps) const {
+  Optimiser optimiser(queue, parameters,
+                      {.rate = options_.rate, .decay = options_.decay, .average_decay = options_.average_decay});
+  Arena arena(queue);
+  Tape tape(arena, parameters);
+  for (std::size_t step = 0; step < steps; ++step) {
+    parts.fill(step);
+    optimiser.prepare(queue, step + 1, rate_at(options_, step, steps));
+    tape.begin_step();
+    parts.loss(tape);
+    tape.backward();
+    optimiser.apply(queue);
+  }
+}
+
 bool NetworkModel::train(Queue& queue, const StepParts& parts, std::size_t begin, std::size_t end,
                          const ProgressCallback& progress) {
   Optimiser optimiser(queue, *parameters_,
@@ -139,10 +168,8 @@ bool NetworkModel::train(Queue& queue, const StepParts& parts, std::size_t begin
   CapturedWork captured;
   for (; step_ < end; ++step_) {
     parts.fill(step_);
-    const double share = static_cast<double>(step_ - begin) / static_cast<double>(end - begin);
-    const double rate = static_cast<double>(options_.rate) *
-                        std::min(1.0, static_cast<double>(step_ - begin + 1) / 50) * .5 * (1 + std::cos(M_PI * share));
-    optimiser.prepare(queue, step_ + 1, static_cast<float>(rate));
+    const float rate = rate_at(options_, step_ - begin, end - begin);
+    optimiser.prepare(queue, step_ + 1, rate);
     // The first step sizes the arena, the second captures, the others replay.
     if (step_ - first == 1)
       captured = queue.capture(launches);
@@ -160,7 +187,7 @@ bool NetworkModel::train(Queue& queue, const StepParts& parts, std::size_t begin
     require(std::isfinite(sum), "training: the loss is not finite at step ", step_ + 1,
             "; lower the learning rate, or run with --check-finite to find the operation");
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    if (!progress({step_ + 1, total_steps(), sum, rate, seconds,
+    if (!progress({step_ + 1, total_steps(), sum, static_cast<double>(rate), seconds,
                    static_cast<double>((step_ + 1 - first) * rows) / seconds,
                    parts.validation ? std::optional(parts.validation()) : std::nullopt})) {
       ++step_;

@@ -66,6 +66,13 @@ class NetworkModel : public Model {
   bool train(Queue& queue, const StepParts& parts, std::size_t first, std::size_t last,
              const ProgressCallback& progress);
 
+  /// `steps` steps of other parameters than the model's own, without progress: for choices.
+  void train_apart(Queue& queue, Parameters& parameters, const StepParts& parts, std::size_t steps) const;
+  /// The frozen frequencies of time embeddings, 1 to highest_frequency() in equal ratios, into values and average.
+  void set_time_frequencies(Queue& queue, Parameters& parameters) const;
+  /// Radians per unit of time.
+  virtual double highest_frequency() const { return 1000; }
+
   std::size_t width() const { return variance_.size(); }
   const TrainingData& data() const { return backbone_->data(); }
 

@@ -19,6 +19,7 @@ struct ScoreNetworkSizes {
 class ScoreNetwork {
  public:
   virtual ~ScoreNetwork() = default;
+  const ConditionEncoder& encoder() const { return encoder_; }
   /// Scales and shifts of all blocks, [rows, 2 * sum of the blocks' widths].
   Var modulation(Tape& tape, const EncodedCondition& condition) const;
   /// F(x), [rows, width]. `modulation` has a row for every row of x, or one for all (then without a gradient of its

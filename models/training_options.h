@@ -22,6 +22,8 @@ struct TrainingOptions {
   std::string objective = "flow-matching", coupling = "balanced", solver = "heun";
   double coupling_epsilon = .05, coupling_penalty = 1, spread = .1, tolerance = 1e-4;
   std::size_t solver_steps = 20, rectify = 0;
+  // hybrid
+  std::string hybrid_training = "staged";
   std::uint64_t seed = 1;
 };
 
@@ -56,7 +58,8 @@ void visit_training_options(Options& o, Visitor&& visit) {
         "what the network sees of control cells where there are several contexts: attention, mean or none",
         Words{"attention", "mean", "none"});
   visit("network-mean", o.network_mean,
-        "auto: where the split has validation conditions the network moves the mean as far as helps on them; never",
+        "auto: the network moves the mean as far as helps on conditions it did not learn from (diffusion: where the "
+        "split has validation conditions; hybrid: always); never",
         Words{"auto", "never"});
   visit("technical-shrinkage", o.technical_shrinkage,
         "share of counting noise taken out of the latent, 0 to 1; auto: chosen on held-out cells of training "
@@ -90,6 +93,9 @@ void visit_training_options(Options& o, Visitor&& visit) {
   visit("rectify", o.rectify,
         "flow: further steps that straighten the paths, so that one step samples (--solver euler --solver-steps 1)",
         NumberRange{0, 9999999});
+  visit("hybrid-training", o.hybrid_training,
+        "hybrid: staged (the mean first, then the residuals), or joint (one encoder of conditions for both)",
+        Words{"staged", "joint"});
 }
 
 /// Throws InputError naming the option that is out of range.

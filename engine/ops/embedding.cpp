@@ -2,6 +2,7 @@
 
 #include "engine/ops/ops.h"
 #include "kernels/attention/set_attention.h"
+#include "kernels/pointwise/pointwise.h"
 
 namespace perturbine::ops {
 namespace {
@@ -12,11 +13,13 @@ struct SetRecord {
   Sets sets;
   void backward(Tape& t) const {
     const Tape::Target d = t.gradient_target(table);
-    require(!d.accumulate, "set_embedding: a table is used twice");
+    // A table used twice: the second gradient is made apart and added.
+    const MatrixView<float> out = d.accumulate ? t.arena().matrix<float>(d.view.rows, d.view.columns) : d.view;
     const auto sorted = t.arena().vector<std::int32_t>(sets.index.size),
                order = t.arena().vector<std::int32_t>(sets.index.size);
     t.queue().run(SortKeys<std::int32_t>{sets.index, sorted, order});
-    t.queue().run(SetEmbeddingBackward<float>{t.gradient(y), sorted, order, sets.member_row, sets.weight, d.view});
+    t.queue().run(SetEmbeddingBackward<float>{t.gradient(y), sorted, order, sets.member_row, sets.weight, out});
+    if (d.accumulate) t.queue().run(Combine<float>{d.view, out, d.view, 1, 1});
   }
 };
 

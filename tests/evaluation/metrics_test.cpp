@@ -41,6 +41,7 @@ struct Scene {
   Scene() {
     truth.genes = genes;
     truth.real = cells(300, 1, 1), truth.real_cells = 300;
+    set_moments(truth, truth.real);
     truth.control = cells(200, 2, 0), truth.control_cells = 200;
     truth.training_mean = mean_of(truth.control);
     std::vector<float> all = truth.real;

@@ -10,15 +10,14 @@
 #include "kernels/core/philox.h"
 #include "models/diffusion.h"
 #include "models/probability_flow.h"
+#include "tests/models/toy.h"
 
 namespace perturbine {
 namespace {
 
-// PERTURBINE_TEST_DEVICE=cuda runs these tests on a GPU.
-Device test_device() {
-  const char* device = std::getenv("PERTURBINE_TEST_DEVICE");
-  return device != nullptr && std::string(device) == "cuda" ? Device::cuda : Device::cpu;
-}
+using testing_models::quick;
+using testing_models::test_device;
+using testing_models::toy;
 
 // E[x0 | xt] of a mixture of two Gaussians at +-2 with deviation .5, weights .3 and .7.
 double mixture_mean(double x, double a, double s) {
@@ -82,36 +81,6 @@ TEST(Samplers, DeterministicOnesConvergeToOneAnother) {
     EXPECT_LT(distance(kind, 400), .02) << static_cast<int>(kind);
     EXPECT_LT(distance(kind, 200), distance(kind, 25)) << static_cast<int>(kind);
   }
-}
-
-TrainingData toy() {
-  TrainingData d;
-  d.genes = 20;
-  d.contexts = {""};
-  for (const char* label : {"control", "A", "B", "C"}) d.conditions.push_back(parse_condition(label));
-  for (std::size_t c = 0; c < 4; ++c)
-    for (std::size_t i = 0; i < 60; ++i) {
-      d.condition.push_back(static_cast<std::int32_t>(c));
-      d.context.push_back(0);
-      d.library_size.push_back(5000 + 100.0 * static_cast<double>(i));
-      float z[4];
-      normal4(4, c, i, z);
-      for (std::size_t g = 0; g < 20; ++g) {
-        const double rate =
-            std::exp(.5 + .1 * static_cast<double>(g) + (g % 4 == c ? .8 : 0) + .4 * static_cast<double>(z[g % 2]));
-        float u[4];
-        normal4(5, c * 1000 + i, g, u);
-        const double count = std::max(0.0, std::round(rate + std::sqrt(rate) * static_cast<double>(u[0])));
-        d.expression.push_back(static_cast<float>(std::log1p(10000 * count / d.library_size.back())));
-      }
-    }
-  return d;
-}
-
-TrainingOptions quick() {
-  TrainingOptions o;
-  o.steps = 60, o.batch_size = 64, o.hidden = 32, o.blocks = 2, o.latent = 8;
-  return o;
 }
 
 TEST(Decoder, SampledCellsHaveThePredictedMean) {
