@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "cli/command.h"
-#include "evaluation/benchmark.h"
+#include "evaluation/scoring.h"
 #include "io/file.h"
 #include "io/hdf5.h"
 
@@ -77,7 +77,7 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
   struct Options {
     DataOptions data;
     TrainingOptions training;
-    std::string split, models = "no-change,mean,additive,additive-cells,ridge,backbone,diffusion,replicate",
+    std::string split, models = "no-change,mean,additive,additive-cells,ridge,backbone,diffusion,flow,hybrid,replicate",
                        seeds = "1", out;
     long long cells = 400;
     bool force = false;
@@ -165,6 +165,7 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
     const EvaluationSpace space = evaluation_space(real);
     const EffectTable effects(training_data(real, fold));
     BenchmarkResults r;
+    Scoring scoring(work.queue(), space, r);
     r.models = {"predicted"};
     r.seeds = {common.seed};
     r.data_path = real.path, r.data_sha256 = real.sha256, r.simulated = real.simulated,
@@ -201,15 +202,14 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
         for (std::size_t g = 0; g < real.genes(); ++g)
           prediction.mean[g] = static_cast<double>(stated->second.at(gene[g]));
       stated != means.end() ? ++from_stated : ++from_cells;
-      for (MetricValue& v : evaluate_condition(work.queue(), space, held_out(real, effects, e), prediction))
-        r.rows.push_back({"predicted", common.seed, fold.name, e.group, e.label, e.context, std::move(v)});
+      scoring.score("predicted", common.seed, fold.name, e, held_out(real, effects, e), prediction);
     }
     require_input(!r.rows.empty(), o->predicted, ": has no cells of any held-out condition");
     r.mean_source = from_cells == 0    ? "uns/perturbine/predicted_mean"
                     : from_stated == 0 ? "mean of the cells"
                                        : "uns/perturbine/predicted_mean where stated, else mean of the cells";
     say(common, "mean metrics use: " + r.mean_source);
-    summarise(r);
+    scoring.finish();
     write_results(r, o->out, work, common);
   };
 }

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "evaluation/scoring.h"
 #include "io/simulator.h"
 #include "kernels/core/philox.h"
 #include "kernels/random/random.h"
@@ -175,6 +176,7 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
   r.data_path = data.path, r.data_sha256 = data.sha256, r.simulated = data.simulated,
   r.library_size_source = data.library_size_source;
   const EvaluationSpace space = evaluation_space(data);
+  Scoring scoring(queue, space, r);
   std::vector<Fold> folds;
   for (const SplitLists& lists : split) {
     folds.push_back(apply_split(lists, data));
@@ -186,11 +188,6 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
     std::vector<HeldOut> truths;
     const EffectTable effects(train);
     for (const Fold::Entry& e : fold.test) truths.push_back(held_out(data, effects, e));
-    auto record = [&](const std::string& model, std::uint64_t seed, const Fold::Entry& e,
-                      std::vector<MetricValue> values) {
-      for (MetricValue& v : values)
-        r.rows.push_back({model, seed, fold.name, e.group, e.label, e.context, std::move(v)});
-    };
     std::shared_ptr<const Backbone> backbone;
     for (const std::string& name : o.models) {
       for (const std::uint64_t seed : o.seeds) {
@@ -217,7 +214,7 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
             for (std::size_t i = 0; i < p.count; ++i)
               for (std::size_t g = 0; g < t.genes; ++g)
                 p.mean[g] += static_cast<double>(p.cells[i * t.genes + g]) / static_cast<double>(p.count);
-            record(name, seed, fold.test[k], evaluate_condition(queue, space, half, p));
+            scoring.score(name, seed, fold.name, fold.test[k], half, p);
           }
           continue;
         }
@@ -226,8 +223,7 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
           const Simulator truth = read_simulation(data.path);
           for (std::size_t k = 0; k < truths.size(); ++k) {
             const Fold::Entry& e = fold.test[k];
-            const auto type = static_cast<std::size_t>(
-                std::find(data.contexts.begin(), data.contexts.end(), e.context) - data.contexts.begin());
+            const auto type = static_cast<std::size_t>(data.cell_type[e.cells[0]]);
             const Condition& c = data.conditions[data.condition_index(e.label)];
             Prediction p;
             p.mean = truth.mean(c, type, 1000);
@@ -238,7 +234,7 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
                 p.cells.push_back(
                     static_cast<float>(std::log1p(10000 * static_cast<double>(count) / cell.library_size)));
             }
-            record(name, seed, e, evaluate_condition(queue, space, truths[k], p));
+            scoring.score(name, seed, fold.name, e, truths[k], p);
           }
           continue;
         }
@@ -270,12 +266,12 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
             p.count = cells.count;
             p.cells = std::move(cells.expression);
           }
-          record(name, seed, e, evaluate_condition(queue, space, truths[k], p));
+          scoring.score(name, seed, fold.name, e, truths[k], p);
         }
       }
     }
   }
-  summarise(r);
+  scoring.finish();
   r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return r;
 }

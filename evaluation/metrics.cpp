@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "kernels/core/philox.h"
+#include "evaluation/distribution_metrics.h"
 #include "kernels/similarity/similarity.h"
 #include "kernels/statistics/statistics.h"
 
@@ -39,16 +39,6 @@ Vector pick(const Vector& a, const std::vector<std::size_t>& which) {
   return out;
 }
 
-struct Moments {
-  Vector mean, variance;
-};
-Moments moments(Cpu& cpu, const std::vector<float>& cells, std::size_t count, std::size_t genes) {
-  std::vector<float> mean(genes), variance(genes);
-  execute(cpu,
-          ColumnMoments<float>{matrix(cells.data(), count, genes), {mean.data(), genes}, {variance.data(), genes}});
-  return {{mean.begin(), mean.end()}, {variance.begin(), variance.end()}};
-}
-
 // What remains of y after regression on x (with intercept).
 Vector residual(const Vector& y, const Vector& x) {
   const double n = static_cast<double>(x.size());
@@ -73,6 +63,13 @@ std::optional<double> partial_correlation(const Vector& a, const Vector& b, cons
 }
 
 }  // namespace
+
+Moments moments(Cpu& cpu, const std::vector<float>& cells, std::size_t count, std::size_t genes) {
+  std::vector<float> mean(genes), variance(genes);
+  execute(cpu,
+          ColumnMoments<float>{matrix(cells.data(), count, genes), {mean.data(), genes}, {variance.data(), genes}});
+  return {{mean.begin(), mean.end()}, {variance.begin(), variance.end()}};
+}
 
 void set_moments(HeldOut& t, const std::vector<float>& cells) {
   t.all_cells = cells.size() / t.genes;
@@ -107,31 +104,26 @@ double rbf_mmd(Queue& queue, MatrixView<const float> x, MatrixView<const float> 
 }
 
 const std::vector<std::string>& metric_names() {
-  static const std::vector<std::string> names{"mse",
-                                              "mse_top20",
-                                              "mse_cells",
-                                              "l2",
-                                              "pearson_delta",
-                                              "pearson_delta_top20",
-                                              "pearson_delta_centroid",
-                                              "cosine_logfc",
-                                              "interaction_correlation",
-                                              "interaction_partial",
-                                              "energy_distance",
-                                              "rbf_mmd",
-                                              "wasserstein1",
-                                              "variance_ratio",
-                                              "zero_fraction_error",
-                                              "crps",
-                                              "coverage_90",
-                                              "coverage_90_de20",
-                                              "interval_width"};
+  static const std::vector<std::string> names{
+      "mse", "mse_top20", "mse_cells", "rmse", "mae", "l2", "l2_top1000", "pearson_delta", "pearson_delta_top20",
+      "pearson_delta_centroid", "cosine_logfc", "weighted_mse", "r2_delta", "rank", "pds_l1", "centroid_accuracy",
+      "energy_distance", "energy_distance_squared", "rbf_mmd", "sinkhorn_divergence", "wasserstein1", "variance_ratio",
+      "zero_fraction_error", "knn_mixing", "interaction_correlation", "interaction_partial", "crps", "energy_score",
+      "coverage_90", "coverage_90_de20", "interval_width", "pit_error", "pit_error_de20"};
   return names;
 }
 
+std::optional<double> metric_target(const std::string& m) {
+  if (m == "variance_ratio") return 1;
+  if (m == "coverage_90" || m == "coverage_90_de20") return .9;
+  if (m == "knn_mixing") return .5;
+  return std::nullopt;
+}
+
 int metric_direction(const std::string& m) {
-  if (m == "variance_ratio" || m == "coverage_90" || m == "coverage_90_de20") return 0;
-  if (m.starts_with("pearson") || m.starts_with("cosine") || m.starts_with("interaction")) return 1;
+  if (metric_target(m)) return 0;
+  for (const char* larger : {"pearson", "cosine", "interaction", "r2_", "pds_", "centroid_accuracy"})
+    if (m.starts_with(larger)) return 1;
   return -1;
 }
 
@@ -175,7 +167,21 @@ std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace&
   } else {
     skip("mse_cells");
   }
+  add("rmse", std::sqrt(squares / static_cast<double>(G)));
+  double absolute = 0;
+  for (std::size_t g = 0; g < G; ++g) absolute += std::abs(p.mean[g] - real.mean[g]) / static_cast<double>(G);
+  add("mae", absolute);
   add("l2", std::sqrt(squares));
+  {
+    std::vector<std::size_t> order(G);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t x, std::size_t y) { return control.mean[x] > control.mean[y]; });
+    double sum = 0;
+    for (std::size_t i = 0; i < std::min<std::size_t>(1000, G); ++i)
+      sum += std::pow(p.mean[order[i]] - real.mean[order[i]], 2);
+    add("l2_top1000", std::sqrt(sum));
+  }
   add_correlation("pearson_delta", correlation(predicted, truth));
   add_correlation("pearson_delta_top20", correlation(pick(predicted, top), pick(truth, top)));
   add_correlation("pearson_delta_centroid",
@@ -191,6 +197,21 @@ std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace&
     }
     add_correlation("cosine_logfc", aa > 1e-9 && bb > 1e-9 ? std::optional(ab / std::sqrt(aa * bb)) : std::nullopt);
   }
+  {
+    // Weights: |Welch t|, which sum to one.
+    const double total = std::accumulate(welch.begin(), welch.end(), 0.0);
+    double sum = 0, left = 0, around = 0;
+    const double centre = std::accumulate(truth.begin(), truth.end(), 0.0) / static_cast<double>(G);
+    for (std::size_t g = 0; g < G; ++g) {
+      sum += total > 0 ? welch[g] / total * std::pow(p.mean[g] - real.mean[g], 2) : 0;
+      left += std::pow(predicted[g] - truth[g], 2), around += std::pow(truth[g] - centre, 2);
+    }
+    add("weighted_mse", sum);
+    if (around > 1e-10 * static_cast<double>(G))
+      add("r2_delta", 1 - left / around);
+    else
+      skip("r2_delta");
+  }
   if (t.additive_delta) {
     add_correlation("interaction_correlation",
                     correlation(minus(predicted, *t.additive_delta), minus(truth, *t.additive_delta)));
@@ -199,79 +220,7 @@ std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace&
     skip("interaction_correlation");
     skip("interaction_partial");
   }
-  if (p.count < 2) {
-    for (const char* name : {"energy_distance", "rbf_mmd", "wasserstein1", "variance_ratio", "zero_fraction_error",
-                             "crps", "coverage_90", "coverage_90_de20", "interval_width"})
-      skip(name);
-    return out;
-  }
-
-  // At most 400 cells on each side.
-  const std::size_t n = std::min<std::size_t>(400, t.real_cells), m = std::min<std::size_t>(400, p.count);
-  const std::vector<float> zr = project(space.components, t.real.data(), n),
-                           zp = project(space.components, p.cells.data(), m);
-  const std::size_t K = space.components.components.rows;
-  const MatrixView<const float> vr = matrix(zr.data(), n, K), vp = matrix(zp.data(), m, K);
-  add("energy_distance", energy_distance(queue, vp, vr));
-  const std::size_t ten = std::min<std::size_t>(10, K);
-  add("rbf_mmd", rbf_mmd(queue, vp.column_slice(0, ten), vr.column_slice(0, ten)));
-
-  std::vector<float> sorted_p(G * m), sorted_r(G * n), wasserstein(G), crps(G);
-  execute(cpu, SortColumns<float>{matrix(p.cells.data(), m, G), matrix(sorted_p.data(), G, m)});
-  execute(cpu, SortColumns<float>{matrix(t.real.data(), n, G), matrix(sorted_r.data(), G, n)});
-  execute(cpu, CompareSorted<float>{matrix<const float>(sorted_p.data(), G, m),
-                                    matrix<const float>(sorted_r.data(), G, n),
-                                    {wasserstein.data(), G},
-                                    {crps.data(), G}});
-  auto average = [&](const std::vector<float>& v) {
-    double s = 0;
-    for (const float x : v) s += static_cast<double>(x) / static_cast<double>(v.size());
-    return s;
-  };
-  add("wasserstein1", average(wasserstein));
-  const Moments cells = moments(cpu, p.cells, p.count, G);
-  add("variance_ratio", std::accumulate(cells.variance.begin(), cells.variance.end(), 0.0) /
-                            std::max(1e-12, std::accumulate(real.variance.begin(), real.variance.end(), 0.0)));
-  double zero_error = 0, covered = 0, counted = 0, covered_top = 0, counted_top = 0, width = 0, wide = 0;
-  for (std::size_t g = 0; g < G; ++g) {
-    const float *sp = sorted_p.data() + g * m, *sr = sorted_r.data() + g * n;
-    const double zp0 = static_cast<double>(std::upper_bound(sp, sp + m, 0.0f) - sp) / static_cast<double>(m);
-    const double zr0 = static_cast<double>(std::upper_bound(sr, sr + n, 0.0f) - sr) / static_cast<double>(n);
-    zero_error += std::abs(zp0 - zr0) / static_cast<double>(G);
-    const bool is_top = std::find(top.begin(), top.end(), g) != top.end(), expressed = zr0 < .8;
-    if (!is_top && !expressed) continue;
-    // Randomised PIT: uniform between F(y-) and F(y) of the generated sample.
-    for (std::size_t i = 0; i < n; ++i) {
-      const double below = static_cast<double>(std::lower_bound(sp, sp + m, sr[i]) - sp),
-                   upto = static_cast<double>(std::upper_bound(sp, sp + m, sr[i]) - sp);
-      const double u = static_cast<double>(uniform(philox(0x917, g, i).word[0]));
-      // One place more than cells: a value beyond them all is not certain to lie outside.
-      const double pit = (below + u * (upto - below + 1)) / static_cast<double>(m + 1);
-      const double inside = pit >= .05 && pit <= .95 ? 1 : 0;
-      if (expressed) covered += inside, counted += 1;
-      if (is_top) covered_top += inside, counted_top += 1;
-    }
-    if (expressed) {
-      const auto at = [&](double q) {
-        return static_cast<double>(sp[static_cast<std::size_t>(q * static_cast<double>(m - 1))]);
-      };
-      width += at(.95) - at(.05), wide += 1;
-    }
-  }
-  add("zero_fraction_error", zero_error);
-  add("crps", average(crps));
-  if (counted > 0)
-    add("coverage_90", covered / counted);
-  else
-    skip("coverage_90");
-  if (counted_top > 0)
-    add("coverage_90_de20", covered_top / counted_top);
-  else
-    skip("coverage_90_de20");
-  if (wide > 0)
-    add("interval_width", width / wide);
-  else
-    skip("interval_width");
+  add_distribution_metrics(queue, space, t, p, real, top, out);
   return out;
 }
 

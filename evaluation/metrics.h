@@ -46,8 +46,10 @@ struct Prediction {
 std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace& space, const HeldOut& truth,
                                             const Prediction& prediction);
 const std::vector<std::string>& metric_names();
-/// +1: larger is better, -1: smaller is better, 0: a target value (variance_ratio 1, coverage .9).
+/// +1: larger is better, -1: smaller is better, 0: a target value.
 int metric_direction(const std::string& metric);
+/// The value a metric should have, where that is neither the largest nor the smallest.
+std::optional<double> metric_target(const std::string& metric);
 
 /// The energy distance of two samples in the given space; the building block of metrics and tests.
 double energy_distance(Queue& queue, MatrixView<const float> x, MatrixView<const float> y);

@@ -69,8 +69,8 @@ const Interval* find(const BenchmarkResults& r, const std::string& model, const 
 double badness(const std::string& metric, double v) {
   const int d = metric_direction(metric);
   if (d > 0) return -v;
-  if (d < 0) return metric == "energy_distance" || metric == "rbf_mmd" ? std::abs(v) : v;
-  return std::abs(v - (metric == "variance_ratio" ? 1.0 : .9));
+  if (d < 0) return metric.starts_with("energy_distance") || metric == "rbf_mmd" || metric == "sinkhorn_divergence" ? std::abs(v) : v;
+  return std::abs(v - metric_target(metric).value_or(0));
 }
 
 const std::vector<std::string>& main_metrics() {

@@ -41,8 +41,9 @@ TransportPlan transport_plan(Queue& queue, const std::vector<float>& x, const st
   execute(cpu, PairwiseCost<float>{matrix(x.data(), p.rows, width), matrix(y.data(), p.columns, width), cost});
   double mean = 0;
   for (const float c : p.cost) mean += static_cast<double>(c) / static_cast<double>(p.cost.size());
-  p.epsilon = std::max(1e-12, settings.epsilon * mean);
-  const double penalty = settings.penalty * mean;
+  const double unit = settings.absolute ? 1 : mean;
+  p.epsilon = std::max(1e-12, settings.epsilon * unit);
+  const double penalty = settings.penalty * unit;
   const float damping = coupling == Coupling::unbalanced ? static_cast<float>(penalty / (penalty + p.epsilon)) : 1.0f;
   const std::vector<float> row_weight(p.rows, -std::log(static_cast<float>(p.rows))),
       column_weight(p.columns, -std::log(static_cast<float>(p.columns)));

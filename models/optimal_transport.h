@@ -15,6 +15,7 @@ struct TransportSettings {
   double epsilon = .05;  // entropy, as a share of the mean cost
   double penalty = 1;    // unbalanced: of the marginals' KL divergence, as a share of the mean cost
   std::size_t iterations = 100;
+  bool absolute = false;  // epsilon and penalty are in units of the cost itself
 };
 
 /// Potentials of a plan between n and m points of equal weight; see SinkhornHalf.

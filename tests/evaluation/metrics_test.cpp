@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "evaluation/benchmark.h"
+#include "evaluation/discrimination.h"
+#include "evaluation/distribution_metrics.h"
 #include "kernels/core/philox.h"
 
 namespace perturbine {
@@ -129,6 +131,75 @@ TEST(Bootstrap, IntervalsHoldTheMean) {
   EXPECT_LT(i.low, 2);
   EXPECT_GT(i.high, 2);
   EXPECT_GT(i.low, 1.2);
+}
+
+TEST(Metrics, DiscriminationByHand) {
+  // Three conditions on a line at 1, 2 and 4; control at 0. Predictions 1.2 (near the first), 3.5 (nearest to the
+  // third) and 4 (exact).
+  auto profile = [](double predicted, double real) { return MeanProfile{{predicted}, {real}, {0}}; };
+  const auto v = discrimination({profile(1.2, 1), profile(3.5, 2), profile(4, 4)});
+  auto at = [&](std::size_t i, const char* name) { return value(v[i], name); };
+  EXPECT_DOUBLE_EQ(at(0, "rank"), 0);
+  EXPECT_DOUBLE_EQ(at(1, "rank"), .5);  // 1.2 lies nearer to 2 than 3.5, 4 does not
+  EXPECT_DOUBLE_EQ(at(2, "rank"), 0);
+  EXPECT_DOUBLE_EQ(at(0, "pds_l1"), 1);
+  EXPECT_NEAR(at(1, "pds_l1"), 2. / 3, 1e-12);  // the real 4 lies nearer to 3.5 than 2
+  EXPECT_DOUBLE_EQ(at(2, "centroid_accuracy"), 1);
+  EXPECT_DOUBLE_EQ(at(1, "centroid_accuracy"), .5);
+  // The same prediction for all: chance.
+  const auto same = discrimination({profile(2, 1), profile(2, 2), profile(2, 4)});
+  double rank = 0;
+  for (const auto& row : same) rank += value(row, "rank") / 3;
+  EXPECT_DOUBLE_EQ(rank, .5);
+  EXPECT_EQ(discrimination({profile(1, 1)})[0][0].status, "not-applicable");
+}
+
+TEST(Metrics, DistributionsByDefinition) {
+  Queue queue(Device::cpu, {.threads = 2});
+  constexpr std::size_t n = 60, width = 4;
+  auto sample = [](std::uint64_t seed, float shift) {
+    std::vector<float> x(n * width);
+    for (std::size_t i = 0; i < n; ++i) normal_row(seed, 0, i, x.data() + i * width, width);
+    for (float& v : x) v += shift;
+    return x;
+  };
+  const auto a = sample(1, 0), b = sample(2, .6f), c = sample(3, 0);
+  auto view = [](const std::vector<float>& x) { return matrix<const float>(x.data(), n, width); };
+  // Debiased: nothing to itself, larger with distance.
+  EXPECT_NEAR(sinkhorn_divergence(queue, view(a), view(a)), 0, 1e-4);
+  EXPECT_GT(sinkhorn_divergence(queue, view(a), view(b)), 3 * std::abs(sinkhorn_divergence(queue, view(a), view(c))));
+  // For a shift alone it is the squared distance.
+  std::vector<float> shifted(a);
+  for (float& v : shifted) v += .5f;
+  EXPECT_NEAR(sinkhorn_divergence(queue, view(shifted), view(a)), 4 * .25, .03);
+  EXPECT_NEAR(knn_mixing(view(a), view(c), 10), .5, .08);
+  std::vector<float> far(b);
+  for (float& v : far) v += 50;
+  EXPECT_EQ(knn_mixing(view(far), view(a), 10), 0);
+}
+
+TEST(Metrics, MeanMetricsByDefinition) {
+  Scene s;
+  const auto generated = cells(100, 5, .5f);
+  const auto v = s.score(generated);
+  const auto real = mean_of(s.truth.real), control = mean_of(s.truth.control), mean = mean_of(generated);
+  double absolute = 0, left = 0, around = 0, centre = 0;
+  for (std::size_t g = 0; g < genes; ++g) centre += (real[g] - control[g]) / genes;
+  for (std::size_t g = 0; g < genes; ++g) {
+    absolute += std::abs(mean[g] - real[g]) / genes;
+    left += std::pow(mean[g] - real[g], 2), around += std::pow(real[g] - control[g] - centre, 2);
+  }
+  EXPECT_NEAR(value(v, "mae"), absolute, 1e-6);
+  EXPECT_NEAR(value(v, "rmse"), value(v, "l2") / std::sqrt(static_cast<double>(genes)), 1e-9);
+  EXPECT_NEAR(value(v, "r2_delta"), 1 - left / around, 1e-5);
+  EXPECT_NEAR(value(v, "l2_top1000"), value(v, "l2"), 1e-12);  // there are fewer genes
+  // The whole list, in its order.
+  std::vector<std::string> names;
+  for (const auto& m : v) names.push_back(m.metric);
+  for (const auto& name : metric_names())
+    EXPECT_EQ(std::count(names.begin(), names.end(), name),
+              name == "rank" || name == "pds_l1" || name == "centroid_accuracy" ? 0 : 1)
+        << name;
 }
 
 }  // namespace

@@ -1,0 +1,31 @@
+#include "evaluation/scoring.h"
+
+namespace perturbine {
+
+void Scoring::score(const std::string& model, std::uint64_t seed, const std::string& fold, const Fold::Entry& entry,
+                    const HeldOut& truth, const Prediction& prediction) {
+  for (MetricValue& v : evaluate_condition(queue_, space_, truth, prediction))
+    results_.rows.push_back({model, seed, fold, entry.group, entry.label, entry.context, std::move(v)});
+  Profile p{fold, {entry.label, entry.context, entry.group, {}}, {prediction.mean, truth.real_mean, {}}};
+  p.mean.control.assign(truth.genes, 0);
+  for (std::size_t i = 0; i < truth.control.size(); ++i)
+    p.mean.control[i % truth.genes] +=
+        static_cast<double>(truth.control[i]) / static_cast<double>(truth.control_cells);
+  profiles_[{model, seed, entry.context, entry.group}].push_back(std::move(p));
+}
+
+void Scoring::finish() {
+  for (const auto& [key, profiles] : profiles_) {
+    std::vector<MeanProfile> means;
+    for (const Profile& p : profiles) means.push_back(p.mean);
+    const auto values = discrimination(means);
+    for (std::size_t i = 0; i < profiles.size(); ++i)
+      for (const MetricValue& v : values[i])
+        results_.rows.push_back({std::get<0>(key), std::get<1>(key), profiles[i].fold, profiles[i].entry.group,
+                                 profiles[i].entry.label, profiles[i].entry.context, v});
+  }
+  profiles_.clear();
+  summarise(results_);
+}
+
+}  // namespace perturbine

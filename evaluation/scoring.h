@@ -1,0 +1,34 @@
+// From predictions to rows of results: the metrics of each condition as it comes, those that compare conditions at the
+// end.
+#pragma once
+#include <map>
+#include <string>
+#include <tuple>
+
+#include "evaluation/benchmark.h"
+#include "evaluation/discrimination.h"
+
+namespace perturbine {
+
+class Scoring {
+ public:
+  Scoring(Queue& queue, const EvaluationSpace& space, BenchmarkResults& results)
+      : queue_(queue), space_(space), results_(results) {}
+  void score(const std::string& model, std::uint64_t seed, const std::string& fold, const Fold::Entry& entry,
+             const HeldOut& truth, const Prediction& prediction);
+  /// Discrimination among the conditions of one model, seed, context and group, over all folds; then the summary.
+  void finish();
+
+ private:
+  struct Profile {
+    std::string fold;
+    Fold::Entry entry;  // without cells
+    MeanProfile mean;
+  };
+  Queue& queue_;
+  const EvaluationSpace& space_;
+  BenchmarkResults& results_;
+  std::map<std::tuple<std::string, std::uint64_t, std::string, std::string>, std::vector<Profile>> profiles_;
+};
+
+}  // namespace perturbine
