@@ -72,6 +72,45 @@ TEST(Split, EveryKindIsAcceptedByItsReader) {
   EXPECT_EQ(make_split(data, {"random", 2, .5, "", 3})[0].test, make_split(data, {"random", 2, .5, "", 3})[0].test);
 }
 
+TEST(Split, OfSinglesDoublesAndPairs) {
+  const Dataset data = small();
+  auto tests = [&](const char* kind, const char* of) {
+    std::vector<std::vector<std::string>> names;
+    for (const SplitLists& f : make_split(data, {kind, 2, .5, "cell_type", 3, of})) {
+      names.emplace_back();
+      for (const SplitEntry& e : f.test) names.back().push_back(e.name());
+      EXPECT_FALSE(apply_split(f, data).test.empty());
+    }
+    return names;
+  };
+  EXPECT_EQ(tests("leave-one-out", "doubles"), (std::vector<std::vector<std::string>>{{"A+B"}, {"B+C"}}));
+  EXPECT_EQ(tests("leave-one-out", "singles"), (std::vector<std::vector<std::string>>{{"A"}, {"B"}, {"C"}}));
+  EXPECT_EQ(tests("k-fold", "singles").size(), 2u);
+  EXPECT_EQ(tests("k-fold", "singles")[0].size() + tests("k-fold", "singles")[1].size(), 3u);
+  EXPECT_EQ(tests("leave-one-out", "pairs").size(), 5u);  // one context: pairs are conditions
+  EXPECT_SAYS(complaint([&] { make_split(data, {"k-fold", 2, .5, "", 1, "triples"}); }), "must be all, singles");
+}
+
+TEST(Dataset, BatchesBecomeContextsWhenAsked) {
+  SmallFile f;
+  DataOptions o;
+  o.path = f.write("batches.h5ad");
+  EXPECT_SAYS(complaint([&] {
+                DataOptions bad = o;
+                bad.batch = "covariate";
+                read_dataset(bad);
+              }),
+              "needs a column with more than one batch");
+  o.batch = "covariate", o.batch_column = "condition";  // any column can name batches
+  const Dataset d = read_dataset(o);
+  EXPECT_EQ(d.cell_types.size(), 1u);
+  EXPECT_EQ(d.contexts, (std::vector<std::string>{"A", "B", "control"}));
+  for (std::size_t i = 0; i < d.cells(); ++i)
+    EXPECT_EQ(d.contexts[static_cast<std::size_t>(d.context[i])], d.batches[static_cast<std::size_t>(d.batch[i])]);
+  o.batch = "twice";
+  EXPECT_SAYS(complaint([&] { read_dataset(o); }), "must be ignore or covariate");
+}
+
 TEST(Split, LeakageAndUnknownNamesAreRefused) {
   const Dataset data = small();
   auto says = [&](const std::string& lists) {

@@ -1,0 +1,48 @@
+// The list of models.
+#include <algorithm>
+
+#include "models/baselines.h"
+#include "models/diffusion.h"
+#include "models/flow.h"
+#include "models/hybrid.h"
+
+namespace perturbine {
+
+const std::vector<std::string>& trainable_names() {
+  static const std::vector<std::string> names{"diffusion", "flow", "hybrid"};
+  return names;
+}
+
+std::unique_ptr<NetworkModel> make_trainable(const std::string& name) {
+  if (name == "diffusion") return std::make_unique<Diffusion>();
+  if (name == "flow") return std::make_unique<Flow>();
+  if (name == "hybrid") return std::make_unique<Hybrid>();
+  std::string known;
+  for (const std::string& n : trainable_names()) known += (known.empty() ? "" : ", ") + n;
+  throw InputError(text("model '", name, "' cannot be trained; choose among ", known));
+}
+
+bool is_trainable(const std::string& name) {
+  return std::find(trainable_names().begin(), trainable_names().end(), name) != trainable_names().end();
+}
+
+const std::vector<std::string>& model_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all = baseline_names();
+    all.emplace_back("backbone");
+    all.insert(all.end(), trainable_names().begin(), trainable_names().end());
+    return all;
+  }();
+  return names;
+}
+
+std::unique_ptr<Model> make_model(const std::string& name) {
+  if (auto baseline = make_baseline(name)) return baseline;
+  if (name == "backbone") return std::make_unique<Backbone>();
+  if (is_trainable(name)) return make_trainable(name);
+  std::string known;
+  for (const std::string& n : model_names()) known += (known.empty() ? "" : ", ") + n;
+  throw InputError(text("model '", name, "' is not known; choose among ", known));
+}
+
+}  // namespace perturbine
