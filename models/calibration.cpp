@@ -47,8 +47,12 @@ ShrinkageChoice choose_technical_shrinkage(Queue& queue, const TrainingData& dat
   std::vector<const std::vector<std::size_t>*> chosen;
   for (const auto& [key, cells] : groups)
     if (cells.size() >= least_cells) chosen.push_back(&cells);
-  std::stable_sort(chosen.begin(), chosen.end(), [](auto* a, auto* b) { return a->size() > b->size(); });
-  if (chosen.size() > most_conditions) chosen.resize(most_conditions);
+  if (chosen.size() > most_conditions) {
+    // An even choice: neighbours in the list of conditions are often alike.
+    std::vector<const std::vector<std::size_t>*> some;
+    for (std::size_t k = 0; k < most_conditions; ++k) some.push_back(chosen[k * chosen.size() / most_conditions]);
+    chosen = some;
+  }
   ShrinkageChoice choice;
   if (chosen.empty()) return choice;
   const std::size_t G = data.genes, K = space.width();
