@@ -43,7 +43,7 @@ NetworkModel::State Diffusion::state(Queue& queue) const {
 std::vector<double> Diffusion::predict_mean(Queue& queue, const Query& q) const {
   std::vector<double> m = backbone_->mean(q);
   // What was seen stays what was seen.
-  if (mean_share_ == 0 || q.condition.is_control() || backbone_->was_seen(q)) return m;
+  if (mean_share_ <= 0 || q.condition.is_control() || backbone_->was_seen(q)) return m;
   const std::vector<double> moved = shift(queue, q);
   for (std::size_t g = 0; g < m.size(); ++g) m[g] = std::max(0.0, m[g] + mean_share_ * moved[g]);
   return m;

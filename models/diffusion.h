@@ -34,10 +34,13 @@ class Diffusion : public NetworkModel {
   void prepare_targets(Queue& queue) override;
   /// A step of the diffusion's training, with the device memory it needs.
   StepParts diffusion_step(Queue& queue) const;
+  /// E[residual | query] by the network, as a change of genes: x0 at the last time, where x_t says nothing.
+  virtual std::vector<double> shift(Queue& queue, const Query& query) const;
+
+  /// Of the shift that predictions of unseen conditions take, chosen at the end of training; below 0: not yet.
+  double mean_share_ = 0;
 
  private:
-  /// E[residual | query] by the network, as a change of genes: x0 at the last time, where x_t says nothing.
-  std::vector<double> shift(Queue& queue, const Query& query) const;
   void choose_mean_share(Queue& queue);
   /// Mean over rows of the loss on validation cells, every noise level equally often; the same draws at each call.
   double validation_loss(Queue& queue) const;
@@ -46,7 +49,6 @@ class Diffusion : public NetworkModel {
   std::vector<float> validation_residuals_;  // [validation cells, width], scaled, about the predicted means
   // With moves_mean_ residuals are about left-out means, so that their own mean is what the closed form misses.
   bool moves_mean_ = false;
-  double mean_share_ = 0;  // of the network's shift that predictions take, chosen on validation conditions
   std::string mean_report_;
 };
 

@@ -123,15 +123,7 @@ LogLikelihood Diffusion::log_likelihood(Queue& queue, const Query& q, const std:
     std::vector<double> x;
     for (std::size_t i = first * width; i < (first + n) * width; ++i)
       x.push_back(static_cast<double>(residual[i]) * scale_);
-    // Directions of the trace, a row each: unit vectors, or random signs (Hutchinson).
-    std::vector<float> direction(rows * width, 0.0f);
-    for (std::size_t r = 0; r < rows; ++r)
-      if (o.probes == 0)
-        direction[r * width + r % directions] = 1;
-      else
-        for (std::size_t k = 0; k < width; ++k)
-          direction[r * width + k] =
-              (philox(o.seed, first * directions + r, k / 4).word[k % 4] & 1) != 0 ? 1.0f : -1.0f;
+    const std::vector<float> direction = trace_directions(n, width, o.probes, o.seed, first);
     const Buffer<float> variance(queue, variance_), zeros(queue, std::vector<float>(rows * width, 0)),
         along(queue, direction);
     Buffer<float> input(queue, rows * width), alpha(queue, rows), sigma(queue, rows), cotangent(queue, rows * width),

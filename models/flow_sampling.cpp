@@ -162,15 +162,7 @@ LogLikelihood Flow::log_likelihood(Queue& queue, const Query& q, const std::vect
     const std::size_t n = std::min(at_once, cells - first), rows = n * directions;
     std::vector<double> x;
     for (std::size_t i = first * K; i < (first + n) * K; ++i) x.push_back(static_cast<double>(residual[i]) * scale_);
-    // Directions of the trace, a row each: unit vectors, or random signs (Hutchinson).
-    std::vector<float> direction(rows * K, 0.0f);
-    for (std::size_t r = 0; r < rows; ++r)
-      if (o.probes == 0)
-        direction[r * K + r % directions] = 1;
-      else
-        for (std::size_t k = 0; k < K; ++k)
-          direction[r * K + k] =
-              (philox(o.seed, first * directions + r, k / 4).word[k % 4] & 1) != 0 ? 1.0f : -1.0f;
+    const std::vector<float> direction = trace_directions(n, K, o.probes, o.seed, first);
     const Buffer<float> along(queue, direction);
     Buffer<float> input(queue, rows * K), trace(queue, n * probes);
     const auto slope = [&](double t, const std::vector<double>& at) {

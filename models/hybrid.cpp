@@ -51,7 +51,7 @@ void Hybrid::prepare_targets(Queue& queue) {
     pairs_.push_back(std::move(p));
   }
   require_input(!pairs_.empty(), "hybrid: there are no perturbed cells to train on");
-  share_ = options_.network_mean == "never" ? 0 : -1;
+  mean_share_ = options_.network_mean == "never" ? 0 : -1;
   share_report_.clear();
 }
 
@@ -160,7 +160,7 @@ void Hybrid::choose_share(Queue& queue) {
       });
     }
   }
-  share_ = 0;
+  mean_share_ = 0;
   if (judged.size() < 3) {
     share_report_ = "hybrid: too few conditions to judge the network's mean; the closed form's is kept";
     return;
@@ -174,15 +174,15 @@ void Hybrid::choose_share(Queue& queue) {
     gain += g / n, square += g * g / n;
   }
   const double error = std::sqrt(std::max(0.0, square - gain * gain) / std::max(1.0, n - 1));
-  if (gain > error) share_ = best;
+  if (gain > error) mean_share_ = best;
   share_report_ = text("hybrid: the network's best share of the mean is ", best, " on ", judged.size(),
                        validates ? " validation conditions" : " training conditions left out in four folds",
                        ", which takes ", 100 * gain * n / std::max(missed, 1e-300), " % (standard error ",
-                       100 * error * n / std::max(missed, 1e-300), ") off the squared error; taken: ", share_);
+                       100 * error * n / std::max(missed, 1e-300), ") off the squared error; taken: ", mean_share_);
 }
 
 void Hybrid::resume(Queue& queue, const ProgressCallback& progress) {
-  if (share_ < 0) choose_share(queue);
+  if (mean_share_ < 0) choose_share(queue);
   std::vector<const Pair*> all;
   for (const Pair& p : pairs_) all.push_back(&p);
   StepParts mean = mean_step(queue, all, *mean_network_), residual = diffusion_step(queue);
@@ -201,24 +201,8 @@ void Hybrid::resume(Queue& queue, const ProgressCallback& progress) {
   train(queue, residual, mean_steps, total_steps(), progress);
 }
 
-std::vector<double> Hybrid::predict_mean(Queue& queue, const Query& q) const {
-  std::vector<double> m = backbone_->mean(q);
-  // What was seen stays what was seen.
-  if (share_ <= 0 || q.condition.is_control() || backbone_->was_seen(q)) return m;
-  const std::vector<double> moved = genes_of(shift_of(queue, *parameters_, *mean_network_, q));
-  for (std::size_t g = 0; g < m.size(); ++g) m[g] = std::max(0.0, m[g] + share_ * moved[g]);
-  return m;
-}
-
-void Hybrid::set_state(Queue& queue, const State& s) {
-  NetworkModel::set_state(queue, s);
-  share_ = s.choices.at(0);
-}
-
-NetworkModel::State Hybrid::state(Queue& queue) const {
-  State s = NetworkModel::state(queue);
-  s.choices = {share_};
-  return s;
+std::vector<double> Hybrid::shift(Queue& queue, const Query& q) const {
+  return genes_of(shift_of(queue, *parameters_, *mean_network_, q));
 }
 
 std::vector<std::string> Hybrid::report() const {

@@ -10,20 +10,18 @@ namespace perturbine {
 class Hybrid : public Diffusion {
  public:
   std::string name() const override { return "hybrid"; }
-  /// Deterministic: the closed form, and for conditions not seen the chosen share of the network's shift.
-  std::vector<double> predict_mean(Queue& queue, const Query& query) const override;
   std::vector<std::string> report() const override;
 
   void resume(Queue& queue, const ProgressCallback& progress) override;
-  void set_state(Queue& queue, const State& state) override;
-  State state(Queue& queue) const override;
   std::size_t total_steps() const override;
   /// Share of the network's shift in predictions.
-  double mean_share() const { return share_; }
+  double mean_share() const { return mean_share_; }
 
  protected:
   void declare(Parameters& parameters) override;
   void prepare_targets(Queue& queue) override;
+  /// What the mean network says.
+  std::vector<double> shift(Queue& queue, const Query& query) const override;
 
  private:
   bool joint() const { return options_.hybrid_training == "joint"; }
@@ -45,7 +43,6 @@ class Hybrid : public Diffusion {
   std::vector<Pair> pairs_;
   std::vector<float> missed_cells_;  // [cells, width], scaled, about the left-out means
   std::unique_ptr<MeanNetwork> mean_network_;
-  double share_ = -1;  // not chosen yet
   std::string share_report_;
 };
 

@@ -3,9 +3,22 @@
 #include <cmath>
 
 #include "kernels/core/error.h"
+#include "kernels/core/philox.h"
 #include "models/ode_solver.h"
 
 namespace perturbine {
+
+std::vector<float> trace_directions(std::size_t rows, std::size_t width, std::size_t probes, std::uint64_t seed,
+                                    std::size_t first) {
+  const std::size_t each = probes == 0 ? width : probes;
+  std::vector<float> direction(rows * each * width, 0.0f);
+  for (std::size_t r = 0; r < rows * each; ++r)
+    for (std::size_t k = 0; k < width; ++k)
+      direction[r * width + k] = probes == 0 ? (k == r % each ? 1.0f : 0.0f)
+                                 : (philox(seed, first * each + r, k / 4).word[k % 4] & 1) != 0 ? 1.0f
+                                                                                                : -1.0f;
+  return direction;
+}
 
 LogLikelihood average_traces(const std::vector<double>& start, const std::vector<double>& trace, std::size_t probes) {
   LogLikelihood out{start, std::vector<double>(start.size(), 0)};

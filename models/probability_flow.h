@@ -24,6 +24,11 @@ LogLikelihood probability_flow_log_likelihood(const std::vector<double>& x, cons
                                               ScheduleKind schedule, std::size_t steps, std::size_t probes,
                                               const Denoiser& denoiser);
 
+/// The directions of a trace, [rows * (probes or width), width]: a row's unit vectors, or random signs for `probes` of
+/// them (Hutchinson); `first` is the number of the first row among all.
+std::vector<float> trace_directions(std::size_t rows, std::size_t width, std::size_t probes, std::uint64_t seed,
+                                    std::size_t first);
+
 /// `start` minus the mean of each row's traces, [rows, probes], and the standard error of that mean.
 LogLikelihood average_traces(const std::vector<double>& start, const std::vector<double>& trace, std::size_t probes);
 

@@ -1,35 +1,19 @@
 #include "kernels/similarity/similarity.h"
 
-#include <vector>
-
-#include "kernels/core/cpu.h"
+#include "kernels/similarity/packed_points.h"
 
 namespace perturbine {
 namespace {
 
-constexpr std::size_t tile = 64;  // columns of pairs at a time: one vector of squared distances
-
 void run(Cpu& cpu, const PairwiseSum<float>& op) {
-  const std::size_t width = op.x.columns, m = op.y.rows, tiles = (m + tile - 1) / tile;
-  // y with its points side by side, 64 to a tile, so that distances to them are neighbouring lanes.
-  float* packed = cpu.workspace.get<float>(tiles * width * tile);
-  cpu.pool.run(tiles, [&](std::size_t t) {
-    for (std::size_t k = 0; k < width; ++k)
-      for (std::size_t j = 0; j < tile; ++j)
-        packed[(t * width + k) * tile + j] = t * tile + j < m ? op.y(t * tile + j, k) : 0.0f;
-  });
+  constexpr std::size_t tile = PackedPoints::tile;
+  const std::size_t m = op.y.rows;
+  const PackedPoints y(cpu, op.y);
   for_rows(cpu, op.x.rows, m * 4, [&](std::size_t i) {
     double total = 0;
-    const float* x = op.x.row(i);
-    for (std::size_t t = 0; t < tiles; ++t) {
-      float squared[tile] = {};
-      const float* block = packed + t * width * tile;
-      for (std::size_t k = 0; k < width; ++k) {
-        const float xk = x[k];
-        const float* yk = block + k * tile;
-#pragma omp simd
-        for (std::size_t j = 0; j < tile; ++j) squared[j] += (xk - yk[j]) * (xk - yk[j]);
-      }
+    for (std::size_t t = 0; t < y.tiles(); ++t) {
+      float squared[tile];
+      y.squared_distances(op.x.row(i), t, squared);
       float value[tile];
       if (op.kernel == PairKernel::euclidean) {
 #pragma omp simd

@@ -1,34 +1,21 @@
 #include "kernels/transport/sinkhorn.h"
 
-#include "kernels/core/cpu.h"
 #include "kernels/core/philox.h"
+#include "kernels/similarity/packed_points.h"
 
 namespace perturbine {
 namespace {
 
-constexpr std::size_t tile = 64;
+constexpr std::size_t tile = PackedPoints::tile;
 
 void run(Cpu& cpu, const PairwiseCost<float>& op) {
-  const std::size_t width = op.x.columns, m = op.y.rows, tiles = (m + tile - 1) / tile;
-  // y with its points side by side: distances to 64 of them are neighbouring lanes.
-  float* packed = cpu.workspace.get<float>(tiles * width * tile);
-  cpu.pool.run(tiles, [&](std::size_t t) {
-    for (std::size_t k = 0; k < width; ++k)
-      for (std::size_t j = 0; j < tile; ++j)
-        packed[(t * width + k) * tile + j] = t * tile + j < m ? op.y(t * tile + j, k) : 0.0f;
-  });
+  const std::size_t m = op.y.rows;
+  const PackedPoints y(cpu, op.y);
   for_rows(cpu, op.x.rows, m * 4, [&](std::size_t i) {
-    const float* x = op.x.row(i);
-    float* out = op.cost_matrix.row(i);
-    for (std::size_t t = 0; t < tiles; ++t) {
-      float squared[tile] = {};
-      for (std::size_t k = 0; k < width; ++k) {
-        const float xk = x[k];
-        const float* yk = packed + (t * width + k) * tile;
-#pragma omp simd
-        for (std::size_t j = 0; j < tile; ++j) squared[j] += (xk - yk[j]) * (xk - yk[j]);
-      }
-      std::copy_n(squared, std::min(tile, m - t * tile), out + t * tile);
+    for (std::size_t t = 0; t < y.tiles(); ++t) {
+      float squared[tile];
+      y.squared_distances(op.x.row(i), t, squared);
+      std::copy_n(squared, std::min(tile, m - t * tile), op.cost_matrix.row(i) + t * tile);
     }
   });
 }
