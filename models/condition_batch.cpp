@@ -2,7 +2,7 @@
 
 namespace perturbine {
 
-constexpr std::size_t attention_set = 16;
+constexpr std::size_t attention_set = 8;  // control cells a row sees; the cost of a step grows with it
 
 ConditionVocabulary::ConditionVocabulary(const TrainingData& data, ControlSummary summary,
                                          const std::vector<float>& coordinates, std::size_t width)

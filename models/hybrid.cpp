@@ -126,7 +126,7 @@ void Hybrid::choose_share(Queue& queue) {
     const MeanNetwork network(parameters, width(), vocabulary_.sizes(options_.hidden), options_.penalty, nullptr);
     parameters.allocate(queue, options_.seed);
     set_time_frequencies(queue, parameters);
-    train_apart(queue, parameters, mean_step(queue, learn, network), mean_steps);
+    train_apart(queue, parameters, mean_step(queue, learn, network), mean_steps / 2);
     then(parameters, network);
   };
   const bool validates = data().validation != nullptr;
