@@ -110,8 +110,9 @@ void add_split(CLI::App& app, Common& common, std::function<void()>& action) {
   app.add_option("--kind", o->split.kind, "random, cells, doubles, leave-one-out, k-fold or leave-covariate-out")
       ->required();
   app.add_option("--folds", o->split.folds, "folds of k-fold")->capture_default_str();
-  app.add_option("--of", o->split.of, "what leave-one-out and k-fold hold out: all conditions, singles, doubles, or pairs "
-                                      "of condition and cell type")
+  app.add_option("--of", o->split.of,
+                 "what leave-one-out and k-fold hold out: all conditions, singles, doubles, or pairs "
+                 "of condition and cell type")
       ->capture_default_str();
   app.add_option("--fraction", o->split.fraction, "share to hold out")->capture_default_str();
   app.add_option("--by", o->split.by, "cell_type or batch, for leave-covariate-out")->capture_default_str();

@@ -203,7 +203,8 @@ void add_predict(CLI::App& app, Common& common, std::function<void()>& action) {
   auto o = std::make_shared<PredictOptions>();
   app.add_option("--run", o->run, "folder of a trained run")->required();
   app.add_option("--condition", o->condition, "what to predict, for example \"A+B\" or \"A:0.5+B\"")->required();
-  app.add_option("--cell-type", o->cell_type, "the context: a cell type, or of a run with --batch covariate a batch or type|batch");
+  app.add_option("--cell-type", o->cell_type,
+                 "the context: a cell type, or of a run with --batch covariate a batch or type|batch");
   app.add_option("--cells", o->cells, "how many cells")->capture_default_str();
   app.add_option("--out", o->out, "file to write (.h5ad)")->required();
   app.add_flag("--force", o->force, "replace an existing file");

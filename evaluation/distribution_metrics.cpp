@@ -93,8 +93,7 @@ double knn_mixing(MatrixView<const float> x, MatrixView<const float> y, std::siz
 }
 
 void add_distribution_metrics(Queue& queue, const EvaluationSpace& space, const HeldOut& t, const Prediction& p,
-                              const Moments& real, const std::vector<std::size_t>& top,
-                              std::vector<MetricValue>& out) {
+                              const Moments& real, const std::vector<std::size_t>& top, std::vector<MetricValue>& out) {
   const std::size_t G = t.genes;
   Cpu& cpu = queue.cpu();
   auto add = [&](const char* name, double v) { out.push_back({name, v, "ok"}); };

@@ -104,12 +104,39 @@ double rbf_mmd(Queue& queue, MatrixView<const float> x, MatrixView<const float> 
 }
 
 const std::vector<std::string>& metric_names() {
-  static const std::vector<std::string> names{
-      "mse", "mse_top20", "mse_cells", "rmse", "mae", "l2", "l2_top1000", "pearson_delta", "pearson_delta_top20",
-      "pearson_delta_centroid", "cosine_logfc", "weighted_mse", "r2_delta", "rank", "pds_l1", "centroid_accuracy",
-      "energy_distance", "energy_distance_squared", "rbf_mmd", "sinkhorn_divergence", "wasserstein1", "variance_ratio",
-      "zero_fraction_error", "knn_mixing", "interaction_correlation", "interaction_partial", "crps", "energy_score",
-      "coverage_90", "coverage_90_de20", "interval_width", "pit_error", "pit_error_de20"};
+  static const std::vector<std::string> names{"mse",
+                                              "mse_top20",
+                                              "mse_cells",
+                                              "rmse",
+                                              "mae",
+                                              "l2",
+                                              "l2_top1000",
+                                              "pearson_delta",
+                                              "pearson_delta_top20",
+                                              "pearson_delta_centroid",
+                                              "cosine_logfc",
+                                              "weighted_mse",
+                                              "r2_delta",
+                                              "rank",
+                                              "pds_l1",
+                                              "centroid_accuracy",
+                                              "energy_distance",
+                                              "energy_distance_squared",
+                                              "rbf_mmd",
+                                              "sinkhorn_divergence",
+                                              "wasserstein1",
+                                              "variance_ratio",
+                                              "zero_fraction_error",
+                                              "knn_mixing",
+                                              "interaction_correlation",
+                                              "interaction_partial",
+                                              "crps",
+                                              "energy_score",
+                                              "coverage_90",
+                                              "coverage_90_de20",
+                                              "interval_width",
+                                              "pit_error",
+                                              "pit_error_de20"};
   return names;
 }
 

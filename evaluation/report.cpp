@@ -69,7 +69,9 @@ const Interval* find(const BenchmarkResults& r, const std::string& model, const 
 double badness(const std::string& metric, double v) {
   const int d = metric_direction(metric);
   if (d > 0) return -v;
-  if (d < 0) return metric.starts_with("energy_distance") || metric == "rbf_mmd" || metric == "sinkhorn_divergence" ? std::abs(v) : v;
+  if (d < 0)
+    return metric.starts_with("energy_distance") || metric == "rbf_mmd" || metric == "sinkhorn_divergence" ? std::abs(v)
+                                                                                                           : v;
   return std::abs(v - metric_target(metric).value_or(0));
 }
 

@@ -71,9 +71,9 @@ Run load_run(Queue& queue, const std::string& path) {
       d.validation = std::make_shared<const TrainingData>(take_cells(c, "validation_", d.genes, path));
     r.model = make_trainable(c.texts.at("model"));
     r.model->prepare(queue, d, r.options);
-    r.model->set_state(queue, {r.step, c.floats.at("weights"), c.floats.at("first_moment"),
-                               c.floats.at("second_moment"), c.floats.at("average"), c.doubles.at("choices"),
-                               c.floats.at("teacher")});
+    r.model->set_state(queue,
+                       {r.step, c.floats.at("weights"), c.floats.at("first_moment"), c.floats.at("second_moment"),
+                        c.floats.at("average"), c.doubles.at("choices"), c.floats.at("teacher")});
     return r;
   } catch (const std::out_of_range&) {
     throw InputError(text(path, ": misses a part that this version needs"));

@@ -9,8 +9,7 @@ void Scoring::score(const std::string& model, std::uint64_t seed, const std::str
   Profile p{fold, {entry.label, entry.context, entry.group, {}}, {prediction.mean, truth.real_mean, {}}};
   p.mean.control.assign(truth.genes, 0);
   for (std::size_t i = 0; i < truth.control.size(); ++i)
-    p.mean.control[i % truth.genes] +=
-        static_cast<double>(truth.control[i]) / static_cast<double>(truth.control_cells);
+    p.mean.control[i % truth.genes] += static_cast<double>(truth.control[i]) / static_cast<double>(truth.control_cells);
   profiles_[{model, seed, entry.context, entry.group}].push_back(std::move(p));
 }
 

@@ -153,7 +153,8 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   require_input(o.batch == "ignore" || o.batch == "covariate", "--batch is '", o.batch,
                 "' but must be ignore or covariate");
   if (o.batch == "covariate") {
-    require_input(d.batches.size() > 1, o.path, ": --batch covariate needs a column with more than one batch; name it "
+    require_input(d.batches.size() > 1, o.path,
+                  ": --batch covariate needs a column with more than one batch; name it "
                   "by --batch-column");
     std::vector<std::string> name;
     for (std::size_t i = 0; i < d.cells(); ++i) {

@@ -27,15 +27,15 @@ struct Dataset {
   bool counts_known = true;  // false: the file held log1p values, turned into pseudo-counts of library size 10,000
   CsrMatrix counts;
   std::vector<std::string> gene_names, cell_names;
-  std::vector<std::string> labels;    // canonical labels of the conditions, control first, then bytewise
-  std::vector<Condition> conditions;  // of each label
+  std::vector<std::string> labels;               // canonical labels of the conditions, control first, then bytewise
+  std::vector<Condition> conditions;             // of each label
   std::vector<std::string> cell_types, batches;  // one empty name where there is no such column
   /// What models tell apart besides conditions: cell types, or with DataOptions::batch covariate each cell type's
   /// batches ("type|batch", or the batch's name where there is one type).
   std::vector<std::string> contexts;
   std::vector<std::int32_t> condition, cell_type, batch, context;  // of each cell
-  std::vector<double> library_size;                     // of each cell
-  std::string library_size_source;                      // a column's name, or "row sums"
+  std::vector<double> library_size;                                // of each cell
+  std::string library_size_source;                                 // a column's name, or "row sums"
 
   std::size_t cells() const { return counts.rows; }
   std::size_t genes() const { return counts.columns; }

@@ -47,8 +47,8 @@ std::vector<double> Backbone::moved_library_sizes(const std::vector<std::size_t>
   for (const std::size_t cell : cells) {
     const std::pair key{data_.condition[cell], data_.context[cell]};
     if (from.count(key) == 0)
-      from[key] = log_sizes_.mean({data_.conditions[static_cast<std::size_t>(key.first)],
-                                   static_cast<std::size_t>(key.second)})[0];
+      from[key] = log_sizes_.mean(
+          {data_.conditions[static_cast<std::size_t>(key.first)], static_cast<std::size_t>(key.second)})[0];
     sizes.push_back(data_.library_size[cell] * std::exp(to - from[key]));
   }
   return sizes;

@@ -114,9 +114,8 @@ class NearestConditions final : public Baseline {
       std::size_t shared = 0;
       for (const auto& p : r.condition.parts) shared += wanted.count(p.name);
       if (shared > 0)
-        near.emplace_back(static_cast<double>(shared) /
-                              static_cast<double>(wanted.size() + r.condition.parts.size() - shared),
-                          &r);
+        near.emplace_back(
+            static_cast<double>(shared) / static_cast<double>(wanted.size() + r.condition.parts.size() - shared), &r);
     }
     if (near.empty()) return fitted().delta(q.condition);
     std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
@@ -156,8 +155,7 @@ class KernelShift final : public Baseline {
     const std::string label = canonical_label(q.condition);
     for (const auto& [key, pair] : effects().pairs()) {
       if (key.first != label) continue;
-      const double w =
-          std::exp(-2 * std::pow(distance_[q.context * effects().contexts() + key.second] / median_, 2));
+      const double w = std::exp(-2 * std::pow(distance_[q.context * effects().contexts() + key.second] / median_, 2));
       total += w;
       for (std::size_t g = 0; g < sum.size(); ++g) sum[g] += w * pair.delta[g];
     }
@@ -180,7 +178,8 @@ class LatentAdditive final : public Baseline {
     std::vector<double> m(data().genes, 0);
     const auto cells = decoded(q, controls_of(data(), q.context));
     for (std::size_t i = 0; i < cells.size(); ++i)
-      m[i % m.size()] += static_cast<double>(cells[i]) * static_cast<double>(m.size()) / static_cast<double>(cells.size());
+      m[i % m.size()] +=
+          static_cast<double>(cells[i]) * static_cast<double>(m.size()) / static_cast<double>(cells.size());
     return m;
   }
   GeneratedCells sample(Queue&, const Query& q, std::size_t count, std::uint64_t seed) const override {
@@ -205,8 +204,7 @@ class LatentAdditive final : public Baseline {
       for (std::size_t k = 0; k < K; ++k) {
         double z = 0;
         for (std::size_t g = 0; g < G; ++g)
-          z += components_.components(k, g) *
-               (static_cast<double>(data().row(cell)[g]) - components_.mean[g] + d[g]);
+          z += components_.components(k, g) * (static_cast<double>(data().row(cell)[g]) - components_.mean[g] + d[g]);
         for (std::size_t g = 0; g < G; ++g) row[g] += z * components_.components(k, g);
       }
       for (const double v : row) out.push_back(static_cast<float>(std::max(0.0, v)));
@@ -216,8 +214,8 @@ class LatentAdditive final : public Baseline {
   PrincipalComponents components_;
 };
 
-/// Real cells of the parts seen alone (else control cells), each gene thinned or added to until the mean is the additive
-/// one.
+/// Real cells of the parts seen alone (else control cells), each gene thinned or added to until the mean is the
+/// additive one.
 class Thinned final : public Baseline {
  public:
   Thinned() : Baseline("thinned", MeanRule::Kind::additive) {}
@@ -263,8 +261,8 @@ class Tilted final : public Baseline {
 }  // namespace
 
 const std::vector<std::string>& baseline_names() {
-  static const std::vector<std::string> names{"no-change",    "mean",    "matching-mean", "additive",
-                                              "additive-cells", "ridge",   "knn",           "kernel-shift",
+  static const std::vector<std::string> names{"no-change",       "mean",    "matching-mean", "additive",
+                                              "additive-cells",  "ridge",   "knn",           "kernel-shift",
                                               "latent-additive", "thinned", "tilted"};
   return names;
 }

@@ -15,10 +15,10 @@ struct ShrinkageChoice {
   std::string report() const;
 };
 
-/// Half of the cells of up to eight training conditions (evenly chosen of those with 20 cells, the control among them) gives the mean, the other
-/// half judges: cells decoded from Gaussian residuals around that mean are compared with it by the energy distance in
-/// the space. The mean is known there up to sampling, so that the choice is about the shape of the cells alone and
-/// cannot make up for a wrong mean. 1 where no condition has 20 cells.
+/// Half of the cells of up to eight training conditions (evenly chosen of those with 20 cells, the control among them)
+/// gives the mean, the other half judges: cells decoded from Gaussian residuals around that mean are compared with it
+/// by the energy distance in the space. The mean is known there up to sampling, so that the choice is about the shape
+/// of the cells alone and cannot make up for a wrong mean. 1 where no condition has 20 cells.
 ShrinkageChoice choose_technical_shrinkage(Queue& queue, const TrainingData& data, const LatentSpace& space,
                                            std::uint64_t seed);
 

@@ -90,7 +90,8 @@ ContextTransfer::ContextTransfer(const EffectTable& effects, const PrincipalComp
   }
   if (judged < 2) {
     chosen_ = without_mean_ = {Kind::from_others, 1, 0, 0, false, true, false};
-    if (judged > 0) report_ = "change in a new context: the shrunken mean change in the others (too few pairs to choose)";
+    if (judged > 0)
+      report_ = "change in a new context: the shrunken mean change in the others (too few pairs to choose)";
     return;
   }
   const auto best = static_cast<std::size_t>(std::min_element(error.begin(), error.end()) - error.begin());
@@ -158,8 +159,7 @@ std::vector<double> ContextTransfer::apply(const TransferRule& rule, const std::
       query += inner(context, from[i].context) / static_cast<double>(n);
     }
     for (std::size_t i = 0; i < n; ++i) {
-      for (std::size_t j = 0; j < n; ++j)
-        A(i, j) = inner(from[i].context, from[j].context) - row[i] - row[j] + all;
+      for (std::size_t j = 0; j < n; ++j) A(i, j) = inner(from[i].context, from[j].context) - row[i] - row[j] + all;
       trace += A(i, i) / static_cast<double>(n);
     }
     std::vector<double> mean(G, 0);

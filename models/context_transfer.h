@@ -15,8 +15,8 @@ namespace perturbine {
 ///                cells is the best guess of any of them
 ///   profile      kernel ridge regression of D(p, c') on the contexts' mean control cells (linear kernel)
 /// w is even, or falls with the distance of mean control cells, exp(-bandwidth (d / median d)^2), and may be divided by
-/// the squared error of D (M is then weighed likewise). `shrunk`: scale is the positive-part James-Stein factor of the weighted sum instead.
-/// `project`: the change is projected on the leading 20 principal components of training cells.
+/// the squared error of D (M is then weighed likewise). `shrunk`: scale is the positive-part James-Stein factor of the
+/// weighted sum instead. `project`: the change is projected on the leading 20 principal components of training cells.
 struct TransferRule {
   enum class Kind { no_change, from_others, about_mean, about_pool, profile };
   Kind kind = Kind::no_change;
@@ -48,8 +48,7 @@ class ContextTransfer {
   /// Empty where the rule does not apply.
   std::vector<double> apply(const TransferRule& rule, const std::string& label, std::size_t context) const;
   /// M(c) without one condition; empty if there is none.
-  std::vector<double> mean_of_others(const std::string& label, std::size_t context,
-                                     const TransferRule& rule) const;
+  std::vector<double> mean_of_others(const std::string& label, std::size_t context, const TransferRule& rule) const;
   double distance(std::size_t a, std::size_t b) const { return distance_[a * contexts_ + b]; }
 
   EffectTable effects_;

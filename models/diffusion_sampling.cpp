@@ -157,7 +157,8 @@ LogLikelihood Diffusion::log_likelihood(Queue& queue, const Query& q, const std:
       queue.read(gradient.data(), tape.gradient(in).data, gradient.size() * sizeof(float));
       queue.read(estimate.data(), x0.data, estimate.size() * sizeof(float));
       const std::vector<float> kept = keep.get(queue);
-      DenoiserEstimate e{std::vector<double>(n * width), std::vector<double>(n * std::max<std::size_t>(1, o.probes), 0)};
+      DenoiserEstimate e{std::vector<double>(n * width),
+                         std::vector<double>(n * std::max<std::size_t>(1, o.probes), 0)};
       for (std::size_t r = 0; r < rows; ++r) {
         double sum = 0;
         for (std::size_t k = 0; k < width; ++k) {

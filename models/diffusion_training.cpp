@@ -66,18 +66,20 @@ NetworkModel::StepParts Diffusion::diffusion_step(Queue& queue) const {
                    [&](std::size_t k) { return philox(options_.seed ^ 0xc0117ull, step, i * 64 + k).word[0]; });
     }
     batch->conditions.set(queue, std::move(host));
-    batch->x0.set(queue, x0), batch->time.set(queue, time), batch->alpha.set(queue, alpha), batch->sigma.set(queue, sigma);
+    batch->x0.set(queue, x0), batch->time.set(queue, time), batch->alpha.set(queue, alpha),
+        batch->sigma.set(queue, sigma);
     batch->draw.set(queue, {step});
   };
   parts.loss = [this, &queue, batch, rows, width, target](Tape& tape) {
     const MatrixView<float> x0 = batch->x0.matrix(rows, width), xt = tape.arena().matrix<float>(rows, width);
-    queue.run(DiffusionNoise<float>{x0, batch->alpha.view(), batch->sigma.view(), batch->draw.view(), xt, options_.seed});
+    queue.run(
+        DiffusionNoise<float>{x0, batch->alpha.view(), batch->sigma.view(), batch->draw.view(), xt, options_.seed});
     const Var modulation = network_->modulation(tape, batch->conditions.view(batch->time.view()));
     const Var F =
         network_->forward(tape, tape.constant(xt), modulation, options_.dropout, batch->draw.view(), options_.seed);
     return ops::diffusion_loss(tape, F,
-                               {x0, batch->alpha.view(), batch->sigma.view(), batch->weight.view(), batch->variance.view(),
-                                batch->draw.view(), target, options_.seed},
+                               {x0, batch->alpha.view(), batch->sigma.view(), batch->weight.view(),
+                                batch->variance.view(), batch->draw.view(), target, options_.seed},
                                batch->row_weight.view());
   };
   if (data.validation) parts.validation = [this, &queue] { return validation_loss(queue); };

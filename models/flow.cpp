@@ -13,9 +13,9 @@
 namespace perturbine {
 namespace {
 
-constexpr std::size_t group_rows = 64;         // of a batch that are coupled with one another
+constexpr std::size_t group_rows = 64;        // of a batch that are coupled with one another
 constexpr std::size_t least_to_judge = 40;    // cells of a pool
-constexpr std::size_t rectified_pairs = 256;   // of each condition and context
+constexpr std::size_t rectified_pairs = 256;  // of each condition and context
 
 // One batch on the device: fixed capacity, the same addresses every step.
 struct DeviceBatch {
@@ -91,16 +91,16 @@ void Flow::prepare_targets(Queue& queue) {
                       static_cast<double>(residuals_[static_cast<std::size_t>(target[i]) * product.size() + k]);
   }
   for (std::size_t k = 0; k < product.size(); ++k)
-    covariance_[k] = std::clamp(static_cast<float>(product[k] / static_cast<double>(count)), -.9f * variance_[k],
-                                variance_[k]);
+    covariance_[k] =
+        std::clamp(static_cast<float>(product[k] / static_cast<double>(count)), -.9f * variance_[k], variance_[k]);
 }
 
 const std::vector<std::size_t>& Flow::controls_of(std::size_t context) const {
   return controls_[context].empty() ? all_controls_ : controls_[context];
 }
 
-void Flow::fill_pairs(Queue& queue, std::size_t step, std::vector<float>& source,
-                      std::vector<std::int32_t>& target, std::vector<std::size_t>& pool_of_row) const {
+void Flow::fill_pairs(Queue& queue, std::size_t step, std::vector<float>& source, std::vector<std::int32_t>& target,
+                      std::vector<std::size_t>& pool_of_row) const {
   const std::size_t rows = options_.batch_size, width = variance_.size();
   const Coupling coupling = coupling_named(options_.coupling);
   for (std::size_t first = 0; first < rows; first += group_rows) {
@@ -123,9 +123,9 @@ void Flow::fill_pairs(Queue& queue, std::size_t step, std::vector<float>& source
     for (std::size_t i = 0; i < n; ++i) {
       normal_row(seed + 4, step * 4096 + first / group_rows, i, noise.data(), width);
       for (std::size_t k = 0; k < width; ++k) {
-        start.push_back(static_cast<float>(std::sqrt(1 - h * h) *
-                                               static_cast<double>(residuals_[controls[i] * width + k]) +
-                                           h * std::sqrt(base.variance[k]) * static_cast<double>(noise[k])));
+        start.push_back(
+            static_cast<float>(std::sqrt(1 - h * h) * static_cast<double>(residuals_[controls[i] * width + k]) +
+                               h * std::sqrt(base.variance[k]) * static_cast<double>(noise[k])));
         end.push_back(residuals_[cells[i] * width + k]);
       }
     }
@@ -178,9 +178,9 @@ void Flow::choose_share(Queue& queue) {
     share_ = quarter / 4.0;
     double sum = 0;
     for (const Pool* p : judged)
-      sum += sample_energy_distance(
-                 queue, centred(carry(queue, p->query, residuals_of(p->judge_controls), 0, 1, solver())),
-                 centred(residuals_of(p->judge_cells)), width()) /
+      sum += sample_energy_distance(queue,
+                                    centred(carry(queue, p->query, residuals_of(p->judge_controls), 0, 1, solver())),
+                                    centred(residuals_of(p->judge_cells)), width()) /
              static_cast<double>(judged.size());
     share_report_ += text(" ", share_, " ", sum);
     if (quarter == 0 || sum < best) best = sum, chosen = share_;
@@ -216,8 +216,8 @@ void Flow::resume(Queue& queue, const ProgressCallback& progress) {
   const Buffer<float> variance(queue, variance_);
   const float spread = direct ? 0.0f : static_cast<float>(options_.spread);
 
-  auto run_stage = [&](const std::vector<float>& target_cells, float noise,
-                       auto&& choose, std::size_t first, std::size_t last) {
+  auto run_stage = [&](const std::vector<float>& target_cells, float noise, auto&& choose, std::size_t first,
+                       std::size_t last) {
     const Buffer<float> targets(queue, target_cells), covariance(queue, end_covariance());
     StepParts parts;
     parts.fill = [&](std::size_t step) {
@@ -244,14 +244,13 @@ void Flow::resume(Queue& queue, const ProgressCallback& progress) {
     parts.loss = [&](Tape& tape) {
       const MatrixView<float> xt = tape.arena().matrix<float>(rows, width),
                               velocity = tape.arena().matrix<float>(rows, width);
-      queue.run(PathInterpolation<float>{batch.source.matrix(rows, width),
-                                         targets.matrix(target_cells.size() / width, width), batch.row.view(),
-                                         batch.target.view(), batch.time.view(), direct ? VectorView<float>{} : variance.view(),
-                                         direct ? VectorView<float>{} : covariance.view(), batch.draw.view(), xt,
-                                         velocity, noise, options_.seed});
-      const Var F = network_->forward(tape, tape.constant(xt),
-                                      network_->modulation(tape, conditions.view(batch.time.view())), options_.dropout,
-                                      batch.draw.view(), options_.seed);
+      queue.run(PathInterpolation<float>{
+          batch.source.matrix(rows, width), targets.matrix(target_cells.size() / width, width), batch.row.view(),
+          batch.target.view(), batch.time.view(), direct ? VectorView<float>{} : variance.view(),
+          direct ? VectorView<float>{} : covariance.view(), batch.draw.view(), xt, velocity, noise, options_.seed});
+      const Var F =
+          network_->forward(tape, tape.constant(xt), network_->modulation(tape, conditions.view(batch.time.view())),
+                            options_.dropout, batch.draw.view(), options_.seed);
       return ops::squared_error_loss(tape, F, velocity, batch.row_weight.view());
     };
     return train(queue, parts, first, last, progress);
@@ -274,19 +273,19 @@ void Flow::resume(Queue& queue, const ProgressCallback& progress) {
   // Liu et al., arXiv:2209.03003: flow matching again, on the ends of the first flow's own paths.
   straight_ = true;
   if (run_stage(
-      rectified_target_, 0.0f,
-      [&](std::size_t step, auto& source, auto& target, auto& pool) {
-        for (std::size_t i = 0; i < rows; ++i) {
-          const PhiloxWords w = philox(options_.seed ^ 0x4ec8ull, step, i);
-          pool.push_back(below(w.word[0], pools_.size()));
-          const std::size_t first = rectified_first_[pool.back()], end = rectified_first_[pool.back() + 1];
-          const std::size_t pair = first + below(w.word[1], end - first);
-          const float* x = rectified_source_.data() + pair * width;
-          source.insert(source.end(), x, x + width);
-          target.push_back(static_cast<std::int32_t>(pair));
-        }
-      },
-      options_.steps, total_steps()))
+          rectified_target_, 0.0f,
+          [&](std::size_t step, auto& source, auto& target, auto& pool) {
+            for (std::size_t i = 0; i < rows; ++i) {
+              const PhiloxWords w = philox(options_.seed ^ 0x4ec8ull, step, i);
+              pool.push_back(below(w.word[0], pools_.size()));
+              const std::size_t first = rectified_first_[pool.back()], end = rectified_first_[pool.back() + 1];
+              const std::size_t pair = first + below(w.word[1], end - first);
+              const float* x = rectified_source_.data() + pair * width;
+              source.insert(source.end(), x, x + width);
+              target.push_back(static_cast<std::int32_t>(pair));
+            }
+          },
+          options_.steps, total_steps()))
     share_ = 1;  // its targets are the teacher's paths, their share included
 }
 

@@ -1,8 +1,8 @@
 // Optimal-transport flow: dx/dt = f(x, t, condition) carries control cells of a context to perturbed ones. It works on
 // residuals about the condition means, in the latent space or over genes: with its network at zero a control cell keeps
-// its residual and is shifted by the backbone's change. The network learns what is to be added to the velocity of Gaussian
-// ends (gaussian_path_gain), so that it need not learn the paths' narrowing at half time. Training stands in flow.cpp, sampling, inverse and likelihood
-// in flow_sampling.cpp.
+// its residual and is shifted by the backbone's change. The network learns what is to be added to the velocity of
+// Gaussian ends (gaussian_path_gain), so that it need not learn the paths' narrowing at half time. Training stands in
+// flow.cpp, sampling, inverse and likelihood in flow_sampling.cpp.
 #pragma once
 #include "models/network_model.h"
 #include "models/ode_solver.h"
@@ -51,12 +51,12 @@ class Flow : public NetworkModel {
   /// Perturbed cells of one condition and context, and the control cells they are paired with.
   struct Pool {
     Query query;
-    std::vector<std::size_t> cells, controls;               // it learns from
+    std::vector<std::size_t> cells, controls;              // it learns from
     std::vector<std::size_t> judge_cells, judge_controls;  // kept for choices: every fifth; empty where there are few
   };
   /// The smoothed density of a context's control cells: Gaussians of variance h^2 v about sqrt(1 - h^2) times each
-  /// cell's residual, v the cells' variance. h is the one of .1, .2, ... 1 with the greatest likelihood of (at most 200)
-  /// cells when each is left out.
+  /// cell's residual, v the cells' variance. h is the one of .1, .2, ... 1 with the greatest likelihood of (at most
+  /// 200) cells when each is left out.
   struct Base {
     std::vector<std::size_t> cells;
     std::vector<double> variance;  // [width]
@@ -77,10 +77,10 @@ class Flow : public NetworkModel {
   void choose_share(Queue& queue);
   /// Ends of the teacher's paths for every pool: what rectification learns from.
   void make_rectified_pairs(Queue& queue);
-  std::vector<float> residuals_;  // [cells, width], scaled, about the condition means
+  std::vector<float> residuals_;   // [cells, width], scaled, about the condition means
   std::vector<float> covariance_;  // [width], of the ends of coupled pairs
   bool straight_ = false;          // rectified: each end has one partner, the Gaussian's velocity is none
-  std::vector<float> keep_;       // [width]: share of each coordinate that is not counting noise; weighs the costs
+  std::vector<float> keep_;        // [width]: share of each coordinate that is not counting noise; weighs the costs
   std::vector<Pool> pools_;
   std::vector<Base> bases_;                         // by context
   std::vector<std::vector<std::size_t>> controls_;  // by context

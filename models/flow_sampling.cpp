@@ -45,29 +45,28 @@ std::vector<float> Flow::carry(Queue& queue, const Query& q, const std::vector<f
   const bool guided = options_.guidance_perturbation != 1 || options_.guidance_context != 1;
   const Buffer<float> x(queue, residuals), variance(queue, variance_), covariance(queue, end_covariance());
   const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{0});
-  const SolverReport done =
-      integrate(queue, x.matrix(rows, K), from, to, settings,
-                [&](double t, MatrixView<const float> at, MatrixView<float> slope) {
-                  const std::vector<float> time{static_cast<float>(t)};
-                  auto velocity = [&](bool perturbed, bool in_context, MatrixView<float> out) {
-                    const Buffer<float> m = modulations(queue, tape, q, time, perturbed, in_context);
-                    tape.begin_step();
-                    const Var F = network_->forward(tape, tape.constant(at), tape.constant(m.matrix(1, m.size())), 0,
-                                                    offset.view(), 0);
-                    queue.run(GaussianVelocity<float>{tape.value(F), at, variance.view(), covariance.view(), out,
-                                                      static_cast<float>(t), static_cast<float>(options_.spread),
-                                                      static_cast<float>(share_)});
-                    queue.synchronise();  // the modulation goes away
-                  };
-                  velocity(true, true, slope);
-                  if (!guided) return;
-                  const Buffer<float> context_only(queue, rows * K), none(queue, rows * K);
-                  velocity(false, true, context_only.matrix(rows, K)), velocity(false, false, none.matrix(rows, K));
-                  queue.run(Guidance<float>{none.matrix(rows, K), context_only.matrix(rows, K), slope, slope,
-                                            static_cast<float>(options_.guidance_context),
-                                            static_cast<float>(options_.guidance_perturbation)});
-                  queue.synchronise();
-                });
+  const SolverReport done = integrate(
+      queue, x.matrix(rows, K), from, to, settings, [&](double t, MatrixView<const float> at, MatrixView<float> slope) {
+        const std::vector<float> time{static_cast<float>(t)};
+        auto velocity = [&](bool perturbed, bool in_context, MatrixView<float> out) {
+          const Buffer<float> m = modulations(queue, tape, q, time, perturbed, in_context);
+          tape.begin_step();
+          const Var F =
+              network_->forward(tape, tape.constant(at), tape.constant(m.matrix(1, m.size())), 0, offset.view(), 0);
+          queue.run(GaussianVelocity<float>{tape.value(F), at, variance.view(), covariance.view(), out,
+                                            static_cast<float>(t), static_cast<float>(options_.spread),
+                                            static_cast<float>(share_)});
+          queue.synchronise();  // the modulation goes away
+        };
+        velocity(true, true, slope);
+        if (!guided) return;
+        const Buffer<float> context_only(queue, rows * K), none(queue, rows * K);
+        velocity(false, true, context_only.matrix(rows, K)), velocity(false, false, none.matrix(rows, K));
+        queue.run(Guidance<float>{none.matrix(rows, K), context_only.matrix(rows, K), slope, slope,
+                                  static_cast<float>(options_.guidance_context),
+                                  static_cast<float>(options_.guidance_perturbation)});
+        queue.synchronise();
+      });
   if (report != nullptr) *report = done;
   return x.get(queue);
 }
@@ -142,7 +141,8 @@ LogLikelihood Flow::log_likelihood(Queue& queue, const Query& q, const std::vect
   require_input(cells * G == expression.size(), "likelihood: ", expression.size(), " values are not whole cells of ", G,
                 " genes");
   require_input(o.steps >= 1 && o.steps <= 100000, "a likelihood needs 1 to 100000 steps, not ", o.steps);
-  require_input(options_.objective == "flow-matching", "objective transport gives a map of one step, not a flow: it has "
+  require_input(options_.objective == "flow-matching",
+                "objective transport gives a map of one step, not a flow: it has "
                 "no likelihood");
   const auto mean = backbone_->mean(q);
   std::vector<float> about(expression);
@@ -185,9 +185,8 @@ LogLikelihood Flow::log_likelihood(Queue& queue, const Query& q, const std::vect
       TracedSlope s{std::vector<double>(n * K), {traces.begin(), traces.end()}};
       double gains = 0;  // the trace of the Gaussian's part
       for (std::size_t k = 0; k < K; ++k) {
-        const double gain =
-            formulas::gaussian_path_gain(t, static_cast<double>(variance_[k]), static_cast<double>(end_covariance()[k]),
-                                         options_.spread);
+        const double gain = formulas::gaussian_path_gain(t, static_cast<double>(variance_[k]),
+                                                         static_cast<double>(end_covariance()[k]), options_.spread);
         gains += gain;
         for (std::size_t i = 0; i < n; ++i)
           s.y[i * K + k] = share_ * static_cast<double>(velocity[i * directions * K + k]) + gain * at[i * K + k];

@@ -72,7 +72,8 @@ NetworkModel::StepParts Hybrid::mean_step(Queue& queue, std::vector<const Pair*>
     for (std::size_t i = 0; i < rows; ++i) {
       const PhiloxWords w = philox(options_.seed ^ 0x3ea4ull, step, i);
       const Pair& p = *pairs[below(w.word[0], pairs.size())];
-      const float* x = i % 2 == 0 ? p.missed.data() : missed_cells_.data() + p.cells[below(w.word[1], p.cells.size())] * K;
+      const float* x =
+          i % 2 == 0 ? p.missed.data() : missed_cells_.data() + p.cells[below(w.word[1], p.cells.size())] * K;
       target.insert(target.end(), x, x + K);
       host.add_row(vocabulary_, &p.query.condition, static_cast<std::int32_t>(p.query.context),
                    [&](std::size_t k) { return philox(options_.seed ^ 0xc0118ull, step, i * 64 + k).word[0]; });

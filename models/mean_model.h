@@ -81,9 +81,9 @@ struct Stratum {
 Stratum stratum_of(const Condition& condition, const EffectTable& table);
 
 /// For each stratum the rule with the least leave-one-out error on the training conditions of that stratum; where fewer
-/// than three are there, `additive` when any part was seen alone, else ridge(.1, .5) of the observed changes when any was
-/// met in a combination
-/// (what is known of a part counts, an unknown part counts as half the mean change), else the best over all strata.
+/// than three are there, `additive` when any part was seen alone, else ridge(.1, .5) of the observed changes when any
+/// was met in a combination (what is known of a part counts, an unknown part counts as half the mean change), else the
+/// best over all strata.
 class RuleChoice {
  public:
   explicit RuleChoice(const EffectTable& table);

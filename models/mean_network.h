@@ -6,8 +6,8 @@
 
 namespace perturbine {
 
-/// shift = linear(silu(linear(silu(e)))), e the encoded condition at time 1; the last linear starts at zero, and so does
-/// the shift.
+/// shift = linear(silu(linear(silu(e)))), e the encoded condition at time 1; the last linear starts at zero, and so
+/// does the shift.
 class MeanNetwork {
  public:
   /// With an encoder of its own (parameters named mean.*), or on `shared`.

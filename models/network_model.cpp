@@ -50,8 +50,8 @@ void NetworkModel::set_time_frequencies(Queue& queue, Parameters& parameters) co
   for (const auto& segment : parameters.segments())
     if (segment.name.ends_with("time.frequency"))
       for (std::size_t k = 0; k < segment.size(); ++k)
-        values[segment.begin + k] =
-            std::exp(static_cast<float>(std::log(highest_frequency())) * static_cast<float>(k) / static_cast<float>(segment.size() - 1));
+        values[segment.begin + k] = std::exp(static_cast<float>(std::log(highest_frequency())) * static_cast<float>(k) /
+                                             static_cast<float>(segment.size() - 1));
   parameters.set_values(queue, values);
   parameters.average().set(queue, values);
 }

@@ -39,8 +39,7 @@ Method method_of(Solver solver) {
 
 // Result minus the embedded result of order four.
 const std::vector<double>& error_weights() {
-  static const std::vector<double> w{71. / 57600,      0,           -71. / 16695, 71. / 1920,
-                                     -17253. / 339200, 22. / 525., -1. / 40};
+  static const std::vector<double> w{71. / 57600, 0, -71. / 16695, 71. / 1920, -17253. / 339200, 22. / 525., -1. / 40};
   return w;
 }
 
@@ -58,7 +57,9 @@ class Stepper {
     for (std::size_t s = 0; s <= stages(); ++s) coefficient_.emplace_back(queue, std::max<std::size_t>(1, s));
   }
 
-  MatrixView<float> slope(std::size_t s) { return slopes_.matrix(method_.node.size() * rows_, width_).row_slice(s * rows_, rows_); }
+  MatrixView<float> slope(std::size_t s) {
+    return slopes_.matrix(method_.node.size() * rows_, width_).row_slice(s * rows_, rows_);
+  }
   std::size_t stages() const { return method_.node.size(); }
 
   /// x(t + h) into next(); the first slope is known already with `have_first`.
@@ -138,7 +139,8 @@ SolverReport integrate(Queue& queue, MatrixView<float> x, double from, double to
   double t = from, h = (to - from) / 20;
   bool have_first = false;
   while ((to - t) * direction > 1e-12) {
-    require(report.accepted + report.rejected < 10000, "ODE solver: 10,000 steps do not reach the end; raise the tolerance");
+    require(report.accepted + report.rejected < 10000,
+            "ODE solver: 10,000 steps do not reach the end; raise the tolerance");
     if ((t + h - to) * direction > 0) h = to - t;
     stepper.step(t, h, x, field, have_first);
     report.evaluations += stepper.stages() - (have_first ? 1 : 0);

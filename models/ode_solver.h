@@ -27,8 +27,8 @@ using Field = std::function<void(double t, MatrixView<const float> x, MatrixView
 /// Takes x [rows, width] from time `from` to `to` (either may be larger), in place.
 ///   euler, heun, rk4  equal steps of order 1, 2, 4
 ///   dormand-prince    order 5 with the embedded error of order 4 (Dormand and Prince, J. Comput. Appl. Math. 6 (1980)
-///                     19) and step control after Hairer, Norsett and Wanner, Solving ODEs I, section II.4; throws Error
-///                     after 10,000 steps.
+///                     19) and step control after Hairer, Norsett and Wanner, Solving ODEs I, section II.4; throws
+///                     Error after 10,000 steps.
 SolverReport integrate(Queue& queue, MatrixView<float> x, double from, double to, const SolverSettings& settings,
                        const Field& field);
 

@@ -56,13 +56,10 @@ TransportPlan transport_plan(Queue& queue, const std::vector<float>& x, const st
                                      epsilon,
                                      damping,
                                      false});
-    execute(cpu, SinkhornHalf<float>{cost,
-                                     {p.f.data(), p.rows},
-                                     {row_weight.data(), p.rows},
-                                     {p.g.data(), p.columns},
-                                     epsilon,
-                                     damping,
-                                     true});
+    execute(
+        cpu,
+        SinkhornHalf<float>{
+            cost, {p.f.data(), p.rows}, {row_weight.data(), p.rows}, {p.g.data(), p.columns}, epsilon, damping, true});
   }
   return p;
 }
@@ -86,9 +83,8 @@ Pairs draw_pairs(Queue& queue, const TransportPlan& p, Coupling coupling, std::s
       // Stratified: one draw from each equal share of the mass.
       const double u = (static_cast<double>(r) + static_cast<double>(uniform(philox(seed, offset, r).word[0]))) /
                        static_cast<double>(draws) * total;
-      pairs.first[r] =
-          static_cast<std::int32_t>(std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(p.rows) - 1,
-                                                             std::lower_bound(upto.begin(), upto.end(), u) - upto.begin()));
+      pairs.first[r] = static_cast<std::int32_t>(std::min<std::ptrdiff_t>(
+          static_cast<std::ptrdiff_t>(p.rows) - 1, std::lower_bound(upto.begin(), upto.end(), u) - upto.begin()));
     }
   }
   const std::vector<float> weight(p.columns, -std::log(static_cast<float>(p.columns)));

@@ -92,7 +92,8 @@ GeneratedCells thinned_cells(const TrainingData& data, const std::vector<std::si
   for (std::size_t g = 0; g < G; ++g) {
     double total = 0;
     for (std::size_t i = 0; i < n; ++i) {
-      counts[i] = std::round(std::expm1(static_cast<double>(data.row(cells[i])[g])) * data.library_size[cells[i]] / 10000);
+      counts[i] =
+          std::round(std::expm1(static_cast<double>(data.row(cells[i])[g])) * data.library_size[cells[i]] / 10000);
       total += counts[i] / static_cast<double>(n);
     }
     // One uniform for each count, and one for each cell's addition: the same at every factor, so that the mean is
@@ -106,11 +107,11 @@ GeneratedCells thinned_cells(const TrainingData& data, const std::vector<std::si
         };
         if (factor < 1) {
           made = 0;
-          for (std::uint64_t k = 0; k < static_cast<std::uint64_t>(counts[i]); ++k) made += draw(k + 1) <= factor ? 1 : 0;
+          for (std::uint64_t k = 0; k < static_cast<std::uint64_t>(counts[i]); ++k)
+            made += draw(k + 1) <= factor ? 1 : 0;
         } else if (factor > 1) {
           // Poisson by inversion; the factor of a gene without counts is the rate itself.
-          const double rate =
-              (total > 0 ? (factor - 1) * total : factor - 1) * data.library_size[cells[i]] / library;
+          const double rate = (total > 0 ? (factor - 1) * total : factor - 1) * data.library_size[cells[i]] / library;
           double p = std::exp(-rate), u = draw(0) - p;
           for (double k = 1; u > 0 && k < 10000; ++k) {
             p *= rate / k;
@@ -134,8 +135,8 @@ GeneratedCells thinned_cells(const TrainingData& data, const std::vector<std::si
     apply((low + high) / 2);
   }
   for (std::size_t i = 0; i < n * G; ++i)
-    out.expression[i] = static_cast<float>(
-        std::log1p(10000 * static_cast<double>(out.counts[i]) / out.library_size[i / G]));
+    out.expression[i] =
+        static_cast<float>(std::log1p(10000 * static_cast<double>(out.counts[i]) / out.library_size[i / G]));
   return out;
 }
 
@@ -155,8 +156,7 @@ std::vector<double> tilted_weights(const std::vector<float>& positions, std::siz
     }
     for (double& w : weight) sum += w = std::exp(w - largest);
     for (double& w : weight) w /= sum;
-    for (std::size_t k = 0; k < width; ++k)
-      dual += ridge / 2 * l[k] * l[k] - l[k] * static_cast<double>(target[k]);
+    for (std::size_t k = 0; k < width; ++k) dual += ridge / 2 * l[k] * l[k] - l[k] * static_cast<double>(target[k]);
     return largest + std::log(sum) + dual;
   };
   double now = value(lambda);

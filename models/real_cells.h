@@ -30,9 +30,9 @@ GeneratedCells moved_cells(const TrainingData& data, const std::vector<std::size
 GeneratedCells thinned_cells(const TrainingData& data, const std::vector<std::size_t>& cells,
                              const std::vector<double>& mean, std::uint64_t seed);
 
-/// Weights of all cells (0 outside `among`), proportional to exp(lambda . z), with lambda such that the weighted mean of
-/// positions z [cells, width] is `target`: Newton's method on the convex dual, lambda held small by a ridge so that a
-/// target outside the cloud gives the nearest the cloud has.
+/// Weights of all cells (0 outside `among`), proportional to exp(lambda . z), with lambda such that the weighted mean
+/// of positions z [cells, width] is `target`: Newton's method on the convex dual, lambda held small by a ridge so that
+/// a target outside the cloud gives the nearest the cloud has.
 std::vector<double> tilted_weights(const std::vector<float>& positions, std::size_t width,
                                    const std::vector<float>& target, const std::vector<std::size_t>& among);
 

@@ -49,32 +49,32 @@ void sinkhorn(CaseList& list) {
 
 void path(CaseList& list) {
   for (const bool spread : {false, true})
-    list.add(
-        FloatOnly{}, "path_interpolation", {{71, 229}, {29, 541}, {1, 64}, {64, 1}},
-        [=]<class T>(Operands<T>& o, const Shape& s) {
-          // A row behind the table's end is among the indices.
-          auto rows = [&](const char* name, double n) {
-            return o.template input_vector<std::int32_t>(name, s[0], index_up_to(n + 1));
-          };
-          using A = accumulator_t<T>;
-          return PathInterpolation<T>{o.input("source", 13, s[1]),
-                                      o.input("target", 17, s[1], normal(1, 2)),
-                                      rows("source_row", 13),
-                                      rows("target_row", 17),
-                                      o.input_vector("time", s[0], uniform(0, 1)),
-                                      spread ? o.input_vector("variance", s[1], uniform(1, 2)) : VectorView<A>{},
-                                      spread ? o.input_vector("covariance", s[1], uniform(-.5, .75)) : VectorView<A>{},
-                                      o.template input_values<std::uint64_t>("offset", {5}),
-                                      o.output("xt", s[0], s[1]),
-                                      o.output("velocity", s[0], s[1]),
-                                      spread ? accumulator_t<T>(.25) : accumulator_t<T>(0),
-                                      77};
-        },
-        {spread ? "spread" : ""});
+    list.add(FloatOnly{}, "path_interpolation", {{71, 229}, {29, 541}, {1, 64}, {64, 1}},
+             [=]<class T>(Operands<T>& o, const Shape& s) {
+               // A row behind the table's end is among the indices.
+               auto rows = [&](const char* name, double n) {
+                 return o.template input_vector<std::int32_t>(name, s[0], index_up_to(n + 1));
+               };
+               using A = accumulator_t<T>;
+               return PathInterpolation<T>{
+                   o.input("source", 13, s[1]),
+                   o.input("target", 17, s[1], normal(1, 2)),
+                   rows("source_row", 13),
+                   rows("target_row", 17),
+                   o.input_vector("time", s[0], uniform(0, 1)),
+                   spread ? o.input_vector("variance", s[1], uniform(1, 2)) : VectorView<A>{},
+                   spread ? o.input_vector("covariance", s[1], uniform(-.5, .75)) : VectorView<A>{},
+                   o.template input_values<std::uint64_t>("offset", {5}),
+                   o.output("xt", s[0], s[1]),
+                   o.output("velocity", s[0], s[1]),
+                   spread ? accumulator_t<T>(.25) : accumulator_t<T>(0),
+                   77};
+             },
+             {spread ? "spread" : ""});
   list.add(FloatOnly{}, "squared_error_loss", {{7, 33}},
            []<class T>(Operands<T>& o, const Shape& s) {
-             return SquaredErrorLoss<T>{o.input("F", s[0], s[1]), o.input("target", s[0], s[1]), {}, {},
-                                        o.output_vector("loss", s[0]), {}};
+             return SquaredErrorLoss<T>{
+                 o.input("F", s[0], s[1]), o.input("target", s[0], s[1]), {}, {}, o.output_vector("loss", s[0]), {}};
            },
            {"unweighted"});
   list.add(FloatOnly{}, "gaussian_velocity", {{71, 229}, {29, 541}, {1, 64}, {64, 1}},

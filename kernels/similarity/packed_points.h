@@ -1,5 +1,5 @@
-// Points side by side, 64 to a tile, so that the distances of one point to 64 others are neighbouring lanes. For the CPU
-// kernels that walk pairs.
+// Points side by side, 64 to a tile, so that the distances of one point to 64 others are neighbouring lanes. For the
+// CPU kernels that walk pairs.
 #pragma once
 #include "kernels/core/cpu.h"
 
@@ -11,9 +11,7 @@ class PackedPoints {
 
   /// Packs the rows of `points` into the executor's workspace.
   PackedPoints(Cpu& cpu, MatrixView<const float> points)
-      : width_(points.columns),
-        count_(points.rows),
-        data_(cpu.workspace.get<float>(tiles() * width_ * tile)) {
+      : width_(points.columns), count_(points.rows), data_(cpu.workspace.get<float>(tiles() * width_ * tile)) {
     float* to = data_;
     cpu.pool.run(tiles(), [=, this](std::size_t t) {
       for (std::size_t k = 0; k < width_; ++k)

@@ -12,9 +12,9 @@ inline constexpr std::size_t most_ode_slopes = 7;
 /// coefficients (step size times the method's numbers) lie in device memory.
 template <class T>
 struct OdeStage {
-  MatrixView<const T> x, slopes;                     // [rows, width], [count * rows, width]
-  VectorView<const accumulator_t<T>> coefficient;    // [count], at most 7
-  MatrixView<T> y;                                   // [rows, width]
+  MatrixView<const T> x, slopes;                   // [rows, width], [count * rows, width]
+  VectorView<const accumulator_t<T>> coefficient;  // [count], at most 7
+  MatrixView<T> y;                                 // [rows, width]
 
   static constexpr std::string_view name = "ode_stage";
   static constexpr bool in_place = true;
@@ -27,9 +27,7 @@ struct OdeStage {
     require(coefficient.size <= most_ode_slopes, "ode_stage: ", coefficient.size, " slopes are more than 7");
     require_shape(*this, "slopes", slopes, coefficient.size * y.rows, y.columns);
   }
-  Cost cost() const {
-    return memory_cost(*this, 2.0 * static_cast<double>(coefficient.size * y.rows * y.columns));
-  }
+  Cost cost() const { return memory_cost(*this, 2.0 * static_cast<double>(coefficient.size * y.rows * y.columns)); }
 };
 
 /// error[i] = sqrt(mean over columns of (d / (absolute + relative max(|x|, |y|)))^2), d = sum over s of
@@ -37,9 +35,9 @@ struct OdeStage {
 /// Ordinary Differential Equations I, eq. II.4.11, for each row.
 template <class T>
 struct OdeError {
-  MatrixView<const T> x, y, slopes;                  // [rows, width], [count * rows, width]
-  VectorView<const accumulator_t<T>> coefficient;    // [count], at most 7
-  VectorView<accumulator_t<T>> error;                // [rows]
+  MatrixView<const T> x, y, slopes;                // [rows, width], [count * rows, width]
+  VectorView<const accumulator_t<T>> coefficient;  // [count], at most 7
+  VectorView<accumulator_t<T>> error;              // [rows]
   accumulator_t<T> absolute = accumulator_t<T>(1e-5), relative = accumulator_t<T>(1e-5);
 
   static constexpr std::string_view name = "ode_error";

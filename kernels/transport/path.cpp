@@ -36,14 +36,16 @@ void run(Cpu& cpu, const GaussianVelocity<float>& op) {
     float* y = op.y.row(i);
 #pragma omp simd
     for (std::size_t k = 0; k < op.y.columns; ++k)
-      y[k] = op.share * F[k] + formulas::gaussian_path_gain(op.time, op.variance[k], op.covariance[k], op.spread) * x[k];
+      y[k] =
+          op.share * F[k] + formulas::gaussian_path_gain(op.time, op.variance[k], op.covariance[k], op.spread) * x[k];
   });
 }
 
 void run(Cpu& cpu, const SquaredErrorLoss<float>& op) {
   const std::size_t width = op.F.columns;
   for_rows(cpu, op.F.rows, width, [&](std::size_t i) {
-    const float *F = op.F.row(i), *target = op.target.row(i), scale = (op.weight.size != 0 ? op.weight[i] : 1.0f) / static_cast<float>(width);
+    const float *F = op.F.row(i), *target = op.target.row(i),
+                scale = (op.weight.size != 0 ? op.weight[i] : 1.0f) / static_cast<float>(width);
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (std::size_t j = 0; j < width; ++j) sum += (F[j] - target[j]) * (F[j] - target[j]);

@@ -25,9 +25,9 @@ __global__ void __launch_bounds__(threads) path_interpolation(PathInterpolation<
     for (std::size_t k = 0; k < 4 && j + k < op.xt.columns; ++k) {
       const float u = a != nullptr ? a[j + k] : 0.0f, v = b != nullptr ? b[j + k] : 0.0f;
       const float x = (1 - t) * u + t * v + op.spread * noise[k];
-      const float gain = op.variance.size != 0 ? formulas::gaussian_path_gain(t, op.variance[j + k],
-                                                                              op.covariance[j + k], op.spread)
-                                               : 0.0f;
+      const float gain = op.variance.size != 0
+                             ? formulas::gaussian_path_gain(t, op.variance[j + k], op.covariance[j + k], op.spread)
+                             : 0.0f;
       op.xt(r, j + k) = x;
       op.velocity(r, j + k) = v - u - gain * x;
     }

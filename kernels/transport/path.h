@@ -24,12 +24,12 @@ PERTURBINE_HOST_DEVICE inline A gaussian_path_gain(A t, A variance, A covariance
 /// arXiv:2210.02747; with coupled ends Tong et al., arXiv:2302.00482, eq. 14. Indices outside give zeros.
 template <class T>
 struct PathInterpolation {
-  MatrixView<const T> source, target;                      // [n, width], [m, width]
-  VectorView<const std::int32_t> source_row, target_row;  // [rows]
-  VectorView<const accumulator_t<T>> time;                // [rows]
+  MatrixView<const T> source, target;                       // [n, width], [m, width]
+  VectorView<const std::int32_t> source_row, target_row;    // [rows]
+  VectorView<const accumulator_t<T>> time;                  // [rows]
   VectorView<const accumulator_t<T>> variance, covariance;  // [width], of the ends; empty: gain 0
-  VectorView<const std::uint64_t> offset;                 // [1]
-  MatrixView<T> xt, velocity;                             // [rows, width]
+  VectorView<const std::uint64_t> offset;                   // [1]
+  MatrixView<T> xt, velocity;                               // [rows, width]
   accumulator_t<T> spread = 0;
   std::uint64_t seed = 0;
 
@@ -55,8 +55,8 @@ struct PathInterpolation {
   }
 };
 
-/// y = share F + gain x at one time for all rows: the whole velocity from what the network adds to the Gaussian's. y may be
-/// F.
+/// y = share F + gain x at one time for all rows: the whole velocity from what the network adds to the Gaussian's. y
+/// may be F.
 template <class T>
 struct GaussianVelocity {
   MatrixView<const T> F, x;                                 // [rows, width]
@@ -80,11 +80,11 @@ struct GaussianVelocity {
 /// loss[i] = weight[i] mean over columns of (F - target)^2 and, when dF is given, its gradient times dloss[i].
 template <class T>
 struct SquaredErrorLoss {
-  MatrixView<const T> F, target;                            // [rows, width]
-  VectorView<const accumulator_t<T>> weight;                // [rows]; empty: 1
-  VectorView<const accumulator_t<T>> dloss;                 // [rows], with dF
-  VectorView<accumulator_t<T>> loss;                        // [rows]
-  MatrixView<T> dF;                                         // empty: forward only
+  MatrixView<const T> F, target;              // [rows, width]
+  VectorView<const accumulator_t<T>> weight;  // [rows]; empty: 1
+  VectorView<const accumulator_t<T>> dloss;   // [rows], with dF
+  VectorView<accumulator_t<T>> loss;          // [rows]
+  MatrixView<T> dF;                           // empty: forward only
 
   static constexpr std::string_view name = "squared_error_loss";
   template <class Visitor>

@@ -72,8 +72,7 @@ void run(Cpu& cpu, const SamplePlan<float>& op) {
       const PhiloxWords w = philox(op.seed, op.offset[0], matrix_subsequence(r, j));
       for (std::size_t k = 0; k < 4 && j + k < m; ++k) {
         const float exponential = std::max(1e-10f, -formulas::log(uniform(w.word[k])));
-        const float value =
-            op.log_weight[j + k] + (op.other[j + k] - c[j + k]) * inverse - formulas::log(exponential);
+        const float value = op.log_weight[j + k] + (op.other[j + k] - c[j + k]) * inverse - formulas::log(exponential);
         if (chosen >= 0 && !(value > best)) continue;
         best = value, chosen = static_cast<std::int32_t>(j + k);
       }

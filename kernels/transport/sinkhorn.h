@@ -7,7 +7,7 @@ namespace perturbine {
 /// cost[i, j] = |x_i - y_j|^2
 template <class T>
 struct PairwiseCost {
-  MatrixView<const T> x, y;  // [n, width], [m, width]
+  MatrixView<const T> x, y;   // [n, width], [m, width]
   MatrixView<T> cost_matrix;  // [n, m]
 
   static constexpr std::string_view name = "pairwise_cost";
@@ -33,7 +33,7 @@ struct PairwiseCost {
 /// 2563, table 1).
 template <class T>
 struct SinkhornHalf {
-  MatrixView<const T> cost_matrix;                        // [n, m]
+  MatrixView<const T> cost_matrix;                       // [n, m]
   VectorView<const accumulator_t<T>> other, log_weight;  // [m], or [n] with `columns`
   VectorView<accumulator_t<T>> potential;                // [n], or [m] with `columns`
   accumulator_t<T> epsilon = 1, damping = 1;
@@ -62,7 +62,7 @@ struct SinkhornHalf {
 /// r << 32 | j / 4 of (seed, *offset); of equal ones the first.
 template <class T>
 struct SamplePlan {
-  MatrixView<const T> cost_matrix;                        // [n, m]
+  MatrixView<const T> cost_matrix;                       // [n, m]
   VectorView<const accumulator_t<T>> other, log_weight;  // [m]
   VectorView<const std::int32_t> row;                    // [draws]
   VectorView<const std::uint64_t> offset;                // [1]

@@ -105,7 +105,10 @@ TrainingData contexts(double slope, bool other_conditions) {
       for (int cell = 0; cell < 4; ++cell) {
         d.condition.push_back(condition), d.context.push_back(context), d.library_size.push_back(5000 + 500 * context);
         const double noise = (cell % 2 == 0 ? 1 : -1) * .01, at = 1 + context;
-        for (const double v : {at, 1 + (condition == 1 ? slope * at : condition == 2 ? .5 : 0),
+        for (const double v : {at,
+                               1 + (condition == 1   ? slope * at
+                                    : condition == 2 ? .5
+                                                     : 0),
                                2. + (condition > 0 ? 1 : 0), 1.})
           d.expression.push_back(static_cast<float>(v + noise));
       }

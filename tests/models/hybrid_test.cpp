@@ -1,5 +1,5 @@
-// The hybrid starts at the backbone, moves the mean only where conditions it did not learn from gain, and samples around
-// exactly what it predicts.
+// The hybrid starts at the backbone, moves the mean only where conditions it did not learn from gain, and samples
+// around exactly what it predicts.
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -49,8 +49,8 @@ void execute(const SamplePlan<double>& op) {
     for (std::size_t j = 0; j < op.cost_matrix.columns; ++j) {
       const double u = uniform(op.seed, op.offset[0], r, j);
       const double gumbel = -std::log(std::max(1e-10, -std::log(u)));
-      const double value =
-          op.log_weight[j] + (op.other[j] - op.cost_matrix(static_cast<std::size_t>(op.row[r]), j)) / op.epsilon + gumbel;
+      const double value = op.log_weight[j] +
+                           (op.other[j] - op.cost_matrix(static_cast<std::size_t>(op.row[r]), j)) / op.epsilon + gumbel;
       if (op.partner[r] < 0 || value > best) best = value, op.partner[r] = static_cast<std::int32_t>(j);
     }
   }
@@ -75,7 +75,8 @@ template <>
 void execute(const GaussianVelocity<double>& op) {
   for (std::size_t i = 0; i < op.y.rows; ++i)
     for (std::size_t j = 0; j < op.y.columns; ++j)
-      op.y(i, j) = op.share * op.F(i, j) + gaussian_slope(op.time, op.variance[j], op.covariance[j], op.spread) * op.x(i, j);
+      op.y(i, j) =
+          op.share * op.F(i, j) + gaussian_slope(op.time, op.variance[j], op.covariance[j], op.spread) * op.x(i, j);
 }
 
 template <>
