@@ -48,7 +48,7 @@ class Model {
   virtual void fit(Queue& queue, const TrainingData& data, const TrainingOptions& options,
                    const ProgressCallback& progress) = 0;
   /// A backbone fitted to the same data and options, for models that build on one: they need not fit it again.
-  virtual void use_backbone(std::shared_ptr<const Backbone>) {}
+  virtual void use_backbone(const std::shared_ptr<const Backbone>&) {}
   /// Mean of log1p expression of a condition, in one context.
   virtual std::vector<double> predict_mean(Queue& queue, const Query& query) const = 0;
   /// False where the model gives means only.

@@ -16,7 +16,7 @@ class NetworkModel : public Model {
     prepare(queue, data, options);
     resume(queue, progress);
   }
-  void use_backbone(std::shared_ptr<const Backbone> backbone) override { backbone_ = std::move(backbone); }
+  void use_backbone(const std::shared_ptr<const Backbone>& backbone) override { backbone_ = backbone; }
 
   /// Everything of training that is not in the data. `step` counts finished steps.
   struct State {
