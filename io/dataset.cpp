@@ -181,8 +181,9 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
     }
   }
   for (std::size_t i = 0; i < d.cells(); ++i) {
-    require_input(d.counts.row_offsets[i + 1] > d.counts.row_offsets[i], o.path, ": cell ", d.cell_names[i],
-                  " has no counts; leave such cells out of the file");
+    // A cell of a known library size may have no counts in the genes at hand.
+    require_input(d.counts.row_offsets[i + 1] > d.counts.row_offsets[i] || d.library_size_source != "row sums", o.path,
+                  ": cell ", d.cell_names[i], " has no counts; leave such cells out of the file");
     require_input(std::isfinite(d.library_size[i]) && d.library_size[i] > 0, o.path, ": the library size of cell ",
                   d.cell_names[i], " is ", d.library_size[i], " (", d.library_size_source, ")");
   }

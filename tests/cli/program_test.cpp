@@ -87,9 +87,13 @@ TEST(Program, BadInputIsRefusedAndNothingIsOverwritten) {
   expect_refused(p.train + " --out " + p.run_folder, "is already there");
   expect_refused(p.train + " --dropout 1.5 --out " + folder() + "/r", "--dropout is 1.5");
   expect_refused(p.train + " --guidance-perturbation nan --out " + folder() + "/r", "--guidance-perturbation is nan");
-  expect_refused(p.train + " --model vae --out " + folder() + "/r", "--model is 'vae'");
+  expect_refused(p.train + " --model vae --out " + folder() + "/r",
+                 "model 'vae' cannot be trained; choose among diffusion, flow, hybrid");
   expect_refused(p.train + " --target x1 --out " + folder() + "/r", "--target is 'x1'");
-  expect_refused(p.train + " --sampler magic --out " + folder() + "/r", "sampler 'magic'");
+  expect_refused(p.train + " --sampler magic --out " + folder() + "/r", "--sampler is 'magic' but must be one of");
+  expect_refused(p.train + " --model flow --coupling tight --out " + folder() + "/r", "--coupling is 'tight'");
+  expect_refused(p.train + " --batch covariates --out " + folder() + "/r", "--batch is 'covariates'");
+  expect_refused("split " + good + " --kind k-fold --of triples --out " + folder() + "/r.json", "--of is 'triples'");
   expect_refused("train --data " + good + " --split " + p.split + " --out " + folder() + "/r", "is not in");
   const std::string predict = "predict --run " + p.run_folder + " --out " + folder() + "/p.h5ad ";
   expect_refused(predict + "--condition P1 --cells -5", "--cells is -5");
@@ -179,6 +183,22 @@ TEST(Program, ACheckpointOfAnotherKindIsRefused) {
                  "another data set");
 }
 
+TEST(Program, EveryTrainableModelTrainsResumesAndPredicts) {
+  Prepared& p = prepared();
+  for (const std::string model : {"flow", "hybrid"}) {
+    const std::string out = folder() + "/" + model;
+    Outcome o = run(p.train + " --model " + model + " --out " + out);
+    ASSERT_EQ(o.code, 0) << o.err;
+    EXPECT_NE(read_text(out + "/config.toml").find("model = \"" + model + "\""), std::string::npos);
+    const std::string weights = sha256_of_file(out + "/checkpoint.h5");
+    EXPECT_EQ(run(p.train + " --resume --model " + model + " --out " + out).code, 0);
+    EXPECT_EQ(sha256_of_file(out + "/checkpoint.h5"), weights) << "a finished training has nothing to go on with";
+    expect_refused(p.train + " --resume --model diffusion --out " + out, "another configuration");
+    o = run("predict --quiet --run " + out + " --condition P1+P2 --cells 20 --out " + out + ".h5ad");
+    EXPECT_EQ(o.code, 0) << o.err;
+  }
+}
+
 TEST(Program, PredictEvaluateAndBenchmarkRun) {
   Prepared& p = prepared();
   Outcome o =
@@ -202,7 +222,8 @@ TEST(Program, PredictEvaluateAndBenchmarkRun) {
   EXPECT_EQ(o.code, 0) << o.err;
   EXPECT_NE(o.out.find("SIMULATED"), std::string::npos);
   o = run("benchmark --quiet --data " + p.data + " --split " + p.split +
-          " --models backbone,diffusion,replicate,true-sampler --steps 30 --hidden 32 --blocks 1 --cells 60 --out " +
+          " --models backbone,diffusion,flow,hybrid,thinned,replicate,true-sampler --steps 30 --hidden 32 --blocks 1 "
+          "--cells 60 --out " +
           folder() + "/bench");
   EXPECT_EQ(o.code, 0) << o.err;
   for (const char* f : {"metrics.json", "metrics.csv", "report.html"})
