@@ -176,7 +176,7 @@ std::string metrics_json(const BenchmarkResults& r, const std::string& device, i
                       {"mean", "predict_mean"},
                       {"control_mean", "real file, both sides"},
                       {"generated_cells", 400},
-                      {"real_cells", "all, at most 400"},
+                      {"real_cells", "all for means, at most 400 for everything else"},
                       {"undefined_correlation", 0}};
   j["rows"] = Json::array();
   for (const ResultRow& row : r.rows)
