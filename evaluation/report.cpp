@@ -154,7 +154,7 @@ std::string verdict(const BenchmarkResults& r) {
       if (gains) better += (better.empty() ? "" : ", ") + p.metric;
       if (loses) worse += (worse.empty() ? "" : ", ") + p.metric;
     }
-    if (!compared || (model != "diffusion")) continue;
+    if (!compared || !is_trainable(model)) continue;
     s += text("<p><b>", escape(model), "</b> against <b>backbone</b>, paired by condition: ",
               better.empty() ? "no metric is better beyond its interval" : "better in " + escape(better), "; ",
               worse.empty() ? "none is worse" : "worse in " + escape(worse), ".</p>\n");
@@ -222,44 +222,53 @@ std::string metrics_csv(const BenchmarkResults& r) {
   return s;
 }
 
+// One line of the terminal's table: a name and a cell for each main metric.
+template <class Cell>
+std::string table_line(const std::string& name, Cell&& cell_of) {
+  char cell[64];
+  std::snprintf(cell, sizeof cell, "%-18s", name.substr(0, 18).c_str());
+  std::string s = cell;
+  for (const std::string& m : main_metrics()) {
+    std::snprintf(cell, sizeof cell, " %10s", cell_of(m).c_str());
+    s += cell;
+  }
+  return s + "\n";
+}
+
 std::string metrics_table(const BenchmarkResults& r) {
   std::string s;
-  char cell[64];
   for (const std::string& group : r.groups) {
-    std::snprintf(cell, sizeof cell, "%-16s", group.substr(0, 16).c_str());
-    s += cell;
-    for (const std::string& m : main_metrics()) {
-      std::snprintf(cell, sizeof cell, " %10s",
-                    m == "interaction_correlation" ? "interact."
-                    : m == "energy_distance"       ? "energy"
-                    : m == "pearson_delta"         ? "pearson_d"
-                    : m == "wasserstein1"          ? "W1"
-                    : m == "variance_ratio"        ? "var_ratio"
-                    : m == "coverage_90"           ? "coverage"
-                                                   : m.c_str());
-      s += cell;
-    }
-    s += "\n";
-    for (const std::string& model : r.models) {
-      std::snprintf(cell, sizeof cell, "%-16s", ("  " + model).c_str());
-      s += cell;
-      for (const std::string& m : main_metrics()) {
+    s += table_line(group, [](const std::string& m) -> std::string {
+      return m == "interaction_correlation" ? "interact."
+             : m == "energy_distance"       ? "energy"
+             : m == "pearson_delta"         ? "pearson_d"
+             : m == "wasserstein1"          ? "W1"
+             : m == "variance_ratio"        ? "var_ratio"
+             : m == "coverage_90"           ? "coverage"
+                                            : m;
+    });
+    for (const std::string& model : r.models)
+      s += table_line("  " + model, [&](const std::string& m) -> std::string {
         const Interval* i = find(r, model, group, m);
-        std::snprintf(cell, sizeof cell, " %10s", i != nullptr ? short_number(i->mean).c_str() : "-");
-        s += cell;
-      }
-      s += "\n";
-    }
+        return i != nullptr ? short_number(i->mean) : "-";
+      });
   }
   bool any = false;
-  for (const PairedRow& p : r.paired)
-    if (p.model == "diffusion" && p.group == "all" &&
-        std::find(main_metrics().begin(), main_metrics().end(), p.metric) != main_metrics().end()) {
-      s += any ? "" : "diffusion minus backbone, paired by condition (95 % interval):\n";
-      any = true;
-      s += "  " + p.metric + " " + short_number(p.difference.mean) + " (" + short_number(p.difference.low) + " to " +
-           short_number(p.difference.high) + ")\n";
-    }
+  for (const std::string& model : r.models) {
+    if (!is_trainable(model)) continue;
+    std::map<std::string, const Interval*> difference;
+    for (const PairedRow& p : r.paired)
+      if (p.model == model && p.group == "all") difference[p.metric] = &p.difference;
+    if (difference.empty()) continue;
+    if (!any) s += "minus backbone, all conditions, paired by condition; * beyond its 95 % interval\n";
+    any = true;
+    s += table_line("  " + model, [&](const std::string& m) -> std::string {
+      const auto found = difference.find(m);
+      if (found == difference.end()) return "-";
+      const Interval& i = *found->second;
+      return short_number(i.mean) + (i.low > 0 || i.high < 0 ? "*" : "");
+    });
+  }
   return s;
 }
 
