@@ -73,11 +73,10 @@ class MeanChange final : public Baseline {
 class MatchingMean final : public Baseline {
  public:
   MatchingMean() : Baseline("matching-mean", MeanRule::Kind::mean) {}
-  GeneratedCells sample(Queue& queue, const Query& q, std::size_t count, std::uint64_t seed) const override {
+  GeneratedCells sample(Queue&, const Query& q, std::size_t count, std::uint64_t seed) const override {
     const auto cells = cells_of_parts(data(), q);
     if (q.condition.is_control() || cells.empty())
       return moved_cells(data(), chosen_cells(data(), q.context, !q.condition.is_control(), count, seed), {});
-    static_cast<void>(queue);
     return moved_cells(data(), some_of(cells, count, seed), {});
   }
 

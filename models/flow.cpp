@@ -9,6 +9,7 @@
 #include "kernels/random/random.h"
 #include "kernels/transport/path.h"
 #include "models/calibration.h"
+#include "models/real_cells.h"
 
 namespace perturbine {
 namespace {
@@ -46,17 +47,11 @@ void Flow::prepare_targets(Queue& queue) {
   keep_.clear();
   for (const double share : backbone_->space().technical_share)
     keep_.push_back(static_cast<float>(std::sqrt(1 - share)));
-  controls_.assign(d.contexts.size(), {});
-  all_controls_.clear(), pools_.clear(), teacher_.clear();
+  controls_.clear(), pools_.clear(), teacher_.clear();
+  for (std::size_t c = 0; c < d.contexts.size(); ++c) controls_.push_back(controls_of(d, c));
   std::map<std::pair<std::int32_t, std::int32_t>, std::vector<std::size_t>> cells;
-  for (std::size_t i = 0; i < d.cells(); ++i) {
-    if (d.condition[i] != 0) {
-      cells[{d.condition[i], d.context[i]}].push_back(i);
-      continue;
-    }
-    controls_[static_cast<std::size_t>(d.context[i])].push_back(i);
-    all_controls_.push_back(i);
-  }
+  for (std::size_t i = 0; i < d.cells(); ++i)
+    if (d.condition[i] != 0) cells[{d.condition[i], d.context[i]}].push_back(i);
   for (auto& [key, members] : cells) {
     const auto context = static_cast<std::size_t>(key.second);
     Pool pool{{d.conditions[static_cast<std::size_t>(key.first)], context}, {}, {}, {}, {}};
@@ -66,7 +61,7 @@ void Flow::prepare_targets(Queue& queue) {
         (i % 5 == 4 && from.size() >= least_to_judge ? judge : learn).push_back(from[i]);
     };
     deal(members, pool.cells, pool.judge_cells);
-    deal(controls_of(context), pool.controls, pool.judge_controls);
+    deal(controls_[context], pool.controls, pool.judge_controls);
     pools_.push_back(std::move(pool));
   }
   share_ = 1;
@@ -93,10 +88,6 @@ void Flow::prepare_targets(Queue& queue) {
   for (std::size_t k = 0; k < product.size(); ++k)
     covariance_[k] =
         std::clamp(static_cast<float>(product[k] / static_cast<double>(count)), -.9f * variance_[k], variance_[k]);
-}
-
-const std::vector<std::size_t>& Flow::controls_of(std::size_t context) const {
-  return controls_[context].empty() ? all_controls_ : controls_[context];
 }
 
 void Flow::fill_pairs(Queue& queue, std::size_t step, std::vector<float>& source, std::vector<std::int32_t>& target,
@@ -306,7 +297,8 @@ NetworkModel::State Flow::state(Queue& queue) const {
 std::vector<std::string> Flow::report() const {
   auto lines = backbone_->report();
   std::size_t without = 0;
-  for (const auto& c : controls_) without += c.empty() ? 1 : 0;
+  for (std::size_t c = 0; c < controls_.size(); ++c)
+    without += static_cast<std::size_t>(data().context[controls_[c].at(0)]) != c ? 1 : 0;
   if (without > 0)
     lines.push_back(text("flow: ", without, " context(s) have no control cells; cells there start from all controls"));
   if (!share_report_.empty()) lines.push_back(share_report_);

@@ -65,8 +65,6 @@ class Flow : public NetworkModel {
   Base fit_base(std::size_t context) const;
   double log_density(const Base& base, const double* residual, std::ptrdiff_t leave_out = -1) const;
 
-  /// Control cells of a context; all controls where it has none.
-  const std::vector<std::size_t>& controls_of(std::size_t context) const;
   const std::vector<float>& end_covariance() const { return straight_ ? variance_ : covariance_; }
   /// Pairs of one batch: residuals drawn from the smoothed density of the pool's control cells, [rows, width], the
   /// perturbed cells they are coupled with, and each row's pool.
@@ -83,8 +81,7 @@ class Flow : public NetworkModel {
   std::vector<float> keep_;        // [width]: share of each coordinate that is not counting noise; weighs the costs
   std::vector<Pool> pools_;
   std::vector<Base> bases_;                         // by context
-  std::vector<std::vector<std::size_t>> controls_;  // by context
-  std::vector<std::size_t> all_controls_;
+  std::vector<std::vector<std::size_t>> controls_;  // by context; all controls where it has none
   double share_ = 1;
   std::string share_report_;
   std::vector<float> teacher_;  // averaged weights at the end of the first stage

@@ -19,7 +19,7 @@ SolverSettings Flow::solver() const {
 }
 
 Flow::Start Flow::start(const Query& q, std::size_t count, std::uint64_t seed) const {
-  const std::vector<std::size_t>& pool = controls_of(q.context);
+  const std::vector<std::size_t>& pool = controls_[q.context];
   const std::size_t K = width();
   Start s;
   std::vector<std::uint32_t> order(pool.size());
@@ -110,7 +110,7 @@ double Flow::log_density(const Base& base, const double* z, std::ptrdiff_t leave
 Flow::Base Flow::fit_base(std::size_t context) const {
   const std::size_t K = width();
   Base b;
-  b.cells = controls_of(context);
+  b.cells = controls_[context];
   b.variance.assign(K, 0);
   for (const std::size_t cell : b.cells)
     for (std::size_t k = 0; k < K; ++k)

@@ -21,13 +21,6 @@ double TransportPlan::at(std::size_t i, std::size_t j) const {
          static_cast<double>(rows * columns);
 }
 
-double TransportPlan::transport_cost() const {
-  double sum = 0;
-  for (std::size_t i = 0; i < rows; ++i)
-    for (std::size_t j = 0; j < columns; ++j) sum += at(i, j) * static_cast<double>(cost[i * columns + j]);
-  return sum;
-}
-
 TransportPlan transport_plan(Queue& queue, const std::vector<float>& x, const std::vector<float>& y, std::size_t width,
                              Coupling coupling, const TransportSettings& settings) {
   TransportPlan p;

@@ -26,8 +26,6 @@ struct TransportPlan {
   std::size_t rows = 0, columns = 0;
   /// P[i, j]
   double at(std::size_t i, std::size_t j) const;
-  /// sum of P * cost
-  double transport_cost() const;
 };
 
 /// x [n, width], y [m, width] on the host; runs on the CPU whatever the queue's device.
