@@ -2,10 +2,15 @@
 // of the executors does not link.
 #pragma once
 #include "kernels/attention/set_attention.h"
+#include "kernels/classification/softmax_cross_entropy.h"
 #include "kernels/counts/counts.h"
+#include "kernels/counts/gaussian_latent.h"
+#include "kernels/counts/library_rate.h"
+#include "kernels/counts/value_likelihood.h"
 #include "kernels/dense/epilogue.h"
 #include "kernels/dense/product.h"
 #include "kernels/diffusion/diffusion.h"
+#include "kernels/embedding/dose_scale.h"
 #include "kernels/embedding/embedding.h"
 #include "kernels/normalisation/film_layer_norm.h"
 #include "kernels/normalisation/layer_norm.h"
@@ -13,6 +18,8 @@
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/random/random.h"
 #include "kernels/residual/gated_residual.h"
+#include "kernels/similarity/independence.h"
+#include "kernels/similarity/pairwise_gradient.h"
 #include "kernels/similarity/similarity.h"
 #include "kernels/statistics/statistics.h"
 #include "kernels/transport/ode.h"
@@ -44,6 +51,7 @@
   X(ScaleRows<bfloat16>)                 \
   X(Silu<float>)                         \
   X(Silu<bfloat16>)                      \
+  X(Sigmoid<float>)                      \
   X(Round<float>)                        \
   X(GlobalNorm<float>)                   \
   X(AdamW<float>)                        \
@@ -55,6 +63,8 @@
   X(SetEmbedding<bfloat16>)              \
   X(SetEmbeddingBackward<float>)         \
   X(SetEmbeddingBackward<bfloat16>)      \
+  X(DoseScale<float>)                    \
+  X(DoseScaleBackward<float>)            \
   X(DiffusionNoise<float>)               \
   X(DiffusionNoise<bfloat16>)            \
   X(DiffusionLoss<float>)                \
@@ -80,7 +90,16 @@
   X(LogNormalise<float>)                 \
   X(CountLikelihood<float>)              \
   X(SampleCounts<float>)                 \
+  X(LibraryRate<float>)                  \
+  X(LibraryRateBackward<float>)          \
+  X(ValueLikelihood<float>)              \
+  X(Reparameterise<float>)               \
+  X(GaussianDivergence<float>)           \
+  X(SoftmaxCrossEntropy<float>)          \
   X(PairwiseSum<float>)                  \
+  X(PairwiseSumBackward<float>)          \
+  X(Independence<float>)                 \
+  X(IndependenceBackward<float>)         \
   X(ColumnMoments<float>)                \
   X(CompareSorted<float>)                \
   X(PairwiseCost<float>)                 \

@@ -5,8 +5,8 @@ namespace perturbine::cases {
 const CaseList& all_cases() {
   static const CaseList list = [] {
     CaseList l;
-    for (auto* family : {attention, counts, dense, diffusion, embedding, normalisation, optimisation, pointwise, random,
-                         statistics, transport})
+    for (auto* family : {attention, classification, counts, dense, diffusion, embedding, normalisation, optimisation,
+                         pointwise, random, similarity, statistics, transport})
       family(l);
     return l;
   }();

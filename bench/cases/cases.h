@@ -4,6 +4,7 @@
 
 namespace perturbine::cases {
 void attention(CaseList&);
+void classification(CaseList&);
 void counts(CaseList&);
 void dense(CaseList&);
 void diffusion(CaseList&);
@@ -12,6 +13,7 @@ void normalisation(CaseList&);
 void optimisation(CaseList&);
 void pointwise(CaseList&);
 void random(CaseList&);
+void similarity(CaseList&);
 void statistics(CaseList&);
 void transport(CaseList&);
 }  // namespace perturbine::cases

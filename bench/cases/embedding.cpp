@@ -1,4 +1,5 @@
 #include "kernels/embedding/embedding.h"
+#include "kernels/embedding/dose_scale.h"
 
 #include <numeric>
 
@@ -61,6 +62,45 @@ void embedding(CaseList& list) {
                                    o.output("dtable", s[2], s[1])};
   });
   list.gradient("set_embedding", "set_embedding_backward");
+  // Graph mean aggregation: the set of a row is its node's neighbours, each with weight 1 / degree.
+  list.add(FloatOnly{}, "set_embedding", {{11, 229, 11}, {50, 33, 50}},
+           []<class T>(Operands<T>& o, const Shape& s) {
+             const Sets sets(s[0], s[2]);
+             std::vector<double> weight;
+             for (std::size_t i = 0; i + 1 < sets.offsets.size(); ++i)
+               for (double k = sets.offsets[i]; k < sets.offsets[i + 1]; ++k)
+                 weight.push_back(1 / (sets.offsets[i + 1] - sets.offsets[i]));
+             return SetEmbedding<T>{
+                 o.input("table", s[2], s[1]), o.template input_values<std::int32_t>("row_offsets", sets.offsets),
+                 o.template input_values<std::int32_t>("index", sets.index),
+                 o.template input_values<accumulator_t<T>>("weight", weight), o.output("y", s[0], s[1])};
+           },
+           {"graph_mean"});
+  for (const DoseCurve curve : {DoseCurve::sigmoid, DoseCurve::monotone}) {
+    const std::string variant = curve == DoseCurve::sigmoid ? "sigmoid" : "monotone";
+    const std::vector<Shape> shapes{{71, 229}, {29, 541}, {1, 64}, {64, 1}};
+    auto dose = [](double u, double) { return u < .1 ? 0 : 4 * u; };
+    list.add(FloatOnly{}, "dose_scale", shapes,
+             [=]<class T>(Operands<T>& o, const Shape& s) {
+               return DoseScale<T>{o.input("x", s[0], s[1]),
+                                   o.input("parameters", s[0], formulas::dose_parameters(curve)),
+                                   o.input_vector("dose", s[0], dose), o.output("y", s[0], s[1]), curve};
+             },
+             {variant});
+    list.add(FloatOnly{}, "dose_scale_backward", shapes,
+             [=]<class T>(Operands<T>& o, const Shape& s) {
+               const std::size_t count = formulas::dose_parameters(curve);
+               return DoseScaleBackward<T>{o.input("x", s[0], s[1]),
+                                           o.input("parameters", s[0], count),
+                                           o.input("dy", s[0], s[1]),
+                                           o.input_vector("dose", s[0], dose),
+                                           o.output("dx", s[0], s[1]),
+                                           o.output("dparameters", s[0], count),
+                                           curve};
+             },
+             {variant, {1e-5, 1e-2, 2e-6}});
+    list.gradient("dose_scale." + variant, "dose_scale_backward." + variant);
+  }
   list.add(FloatOnly{}, "sort_keys", {{1}, {1000}, {4097}}, []<class T>(Operands<T>& o, const Shape& s) {
     using Key = std::conditional_t<std::is_same_v<T, double>, double, std::int32_t>;
     return SortKeys<Key>{o.template input_vector<Key>("key", s[0], [](double u, double) { return std::floor(u * 50); }),

@@ -40,6 +40,16 @@ void pointwise(CaseList& list) {
            },
            {"backward"});
   list.gradient("silu", "silu.backward");
+  list.add(FloatOnly{}, "sigmoid", shapes, []<class T>(Operands<T>& o, const Shape& s) {
+    return Sigmoid<T>{o.input("x", s[0], s[1], normal(3)), {}, o.output("y", s[0], s[1])};
+  });
+  list.add(
+      FloatOnly{}, "sigmoid", shapes,
+      []<class T>(Operands<T>& o, const Shape& s) {
+        return Sigmoid<T>{o.input("x", s[0], s[1], normal(3)), o.input("dy", s[0], s[1]), o.output("dx", s[0], s[1])};
+      },
+      {"backward"});
+  list.gradient("sigmoid", "sigmoid.backward");
   list.add(FloatOnly{}, "round", shapes, []<class T>(Operands<T>& o, const Shape& s) {
     return Round<T>{o.input("x", s[0], s[1]), o.template output_matrix<bfloat16>("y", s[0], s[1])};
   });

@@ -1,29 +1,10 @@
 #include "kernels/statistics/statistics.h"
 
 #include "bench/cases/cases.h"
-#include "kernels/similarity/similarity.h"
 
 namespace perturbine::cases {
 
 void statistics(CaseList& list) {
-  for (const bool rbf : {false, true})
-    for (const bool same : {false, true}) {
-      auto build = [=]<class T>(Operands<T>& o, const Shape& s) {
-        using A = accumulator_t<T>;
-        PairwiseSum<T> op;
-        op.x = o.input("x", s[0], s[2]);
-        op.y = same ? op.x : o.input("y", s[1], s[2]);
-        if (rbf) op.gammas = o.template input_values<A>("gammas", {2, 1, .5, .125, .0078125});
-        op.sum = o.output_vector("sum", s[0]);
-        op.kernel = rbf ? PairKernel::rbf : PairKernel::euclidean;
-        op.same = same;
-        return op;
-      };
-      const std::string variant = std::string(rbf ? "rbf" : "euclidean") + (same ? ".same" : "");
-      list.add(FloatOnly{}, "pairwise_sum", {{71, 71, 10}, {130, 130, 50}, {3, 3, 1}}, build, {variant});
-      if (!same) list.add(FloatOnly{}, "pairwise_sum", {{29, 101, 7}, {1, 64, 33}}, build, {variant});
-      list.add(FloatOnly{}, "pairwise_sum", {{2000, 2000, 50}}, build, {variant, {}, false, true});
-    }
   list.add(FloatOnly{}, "column_moments", {{71, 229}, {200, 33}, {1, 64}, {64, 1}},
            []<class T>(Operands<T>& o, const Shape& s) {
              return ColumnMoments<T>{o.input("x", s[0], s[1], normal(1, 2)), o.output_vector("mean", s[1]),

@@ -3,6 +3,8 @@
 #include "engine/tape.h"
 #include "kernels/dense/product.h"
 #include "kernels/diffusion/diffusion.h"
+#include "kernels/embedding/dose_scale.h"
+#include "kernels/similarity/similarity.h"
 
 namespace perturbine::ops {
 
@@ -16,6 +18,13 @@ Var film_layer_norm(Tape&, Var x, Var scale, Var shift, bool activate);
 Var layer_norm(Tape&, Var x, Parameter gain, Parameter bias);
 
 Var silu(Tape&, Var x);
+Var sigmoid(Tape&, Var x);
+/// Element by element.
+Var multiply(Tape&, Var a, Var b);
+/// x itself; its gradient is that of the result times -factor. Source: Ganin et al., JMLR 17 (2016) 1, eq. 17.
+Var reverse_gradient(Tape&, Var x, float factor);
+/// A parameter as a matrix on the tape.
+Var parameter(Tape&, Parameter p);
 Var add(Tape&, Var a, Var b);
 /// residual + gate * branch
 Var gated_residual(Tape&, Var residual, Var branch, Var gate);
@@ -52,5 +61,45 @@ VectorView<float> diffusion_loss(Tape&, Var F, const DiffusionTerms&, VectorView
 /// Mean over columns of (F - target)^2, summed over rows with the given weights. Returns the memory of the unweighted
 /// per-row losses, which backward() fills.
 VectorView<float> squared_error_loss(Tape&, Var F, MatrixView<const float> target, VectorView<const float> row_weight);
+
+/// Rows scaled by a learned dose response with one row of parameters each; see DoseScale.
+Var dose_scale(Tape&, Var x, Var parameters, VectorView<const float> dose, DoseCurve curve);
+
+/// mean + exp(log_variance / 2) e with e drawn from (seed, *offset); see Reparameterise.
+Var reparameterise(Tape&, Var mean, Var log_variance, VectorView<const std::uint64_t> offset, std::uint64_t seed);
+/// KL(N(mean, exp(log_variance)) || N(prior_mean, exp(prior_log_variance))) of each row; prior_log_variance [1, width].
+VectorView<float> gaussian_divergence(Tape&, Var mean, Var log_variance, Var prior_mean, Var prior_log_variance,
+                                      VectorView<const float> row_weight);
+
+/// library_size * exp(logits), or * softmax(logits); see LibraryRate.
+Var library_rate(Tape&, Var logits, VectorView<const float> library_size, bool softmax);
+/// Negative log-likelihood of each row's counts; theta [1, genes]. `zero_logit` may be null: no zero inflation.
+VectorView<float> count_likelihood(Tape&, const CsrView<float>& counts, Var mean, const Var* zero_logit, Var theta,
+                                   VectorView<const float> row_weight);
+/// The same of values under a Gaussian, or with `zero_logit` a zero-inflated log-normal; see ValueLikelihood.
+/// log_deviation [1, genes].
+VectorView<float> value_likelihood(Tape&, const CsrView<float>& values, Var mean, const Var* zero_logit,
+                                   Var log_deviation, VectorView<const float> row_weight);
+/// Cross-entropy of each row's label; labels outside the classes count as unknown.
+VectorView<float> softmax_cross_entropy(Tape&, Var logits, VectorView<const std::int32_t> label,
+                                        VectorView<const float> row_weight);
+
+/// Two sets of rows to be made alike: rows first_x ... first_x + n - 1 of x, rows first_y ... + m - 1 of y.
+struct Comparison {
+  Var x, y;
+  std::size_t first_x = 0, n = 0, first_y = 0, m = 0;
+  VectorView<const float> gammas;                 // of the RBF kernels
+  VectorView<const float> same_x, same_y, cross;  // [n], [m], [n]: what each sum over pairs counts for
+};
+/// Sums of the kernel over pairs within x, within y and across.
+struct ComparisonSums {
+  VectorView<float> same_x, same_y, cross;  // [n], [m], [n]
+};
+/// The loss is same_x . sums.same_x + same_y . sums.same_y + cross . sums.cross: the squared MMD times w with same_x
+/// w / (n (n - 1)), same_y w / (m (m - 1)), cross -2 w / (n m).
+ComparisonSums compare_sets(Tape&, const Comparison&);
+
+/// Hilbert-Schmidt independence criterion of rows of x and y times *weight; see Independence. Returns it unweighted.
+VectorView<float> independence(Tape&, Var x, Var y, float gamma_x, float gamma_y, VectorView<const float> weight);
 
 }  // namespace perturbine::ops

@@ -1,29 +1,41 @@
 #include "kernels/pointwise/pointwise.h"
 
+#include "engine/ops/add_gradient.h"
 #include "engine/ops/ops.h"
 #include "kernels/residual/gated_residual.h"
 
 namespace perturbine::ops {
 namespace {
 
-// Runs `write(target)` into v's gradient, through scratch memory where something is there already.
-template <class Write>
-void add_gradient(Tape& t, Var v, Write&& write) {
-  if (!t.needs_gradient(v)) return;
-  const Tape::Target to = t.gradient_target(v);
-  if (!to.accumulate) {
-    write(to.view);
-    return;
-  }
-  const MatrixView<float> scratch = t.arena().matrix<float>(to.view.rows, to.view.columns);
-  write(scratch);
-  t.queue().run(Combine<float>{to.view, scratch, to.view, 1, 1});
-}
-
 struct SiluRecord {
   Var x, y;
   void backward(Tape& t) const {
     add_gradient(t, x, [&](MatrixView<float> dx) { t.queue().run(Silu<float>{t.value(x), t.gradient(y), dx}); });
+  }
+};
+
+struct SigmoidRecord {
+  Var x, y;
+  void backward(Tape& t) const {
+    add_gradient(t, x, [&](MatrixView<float> dx) { t.queue().run(Sigmoid<float>{t.value(x), t.gradient(y), dx}); });
+  }
+};
+
+struct ReverseRecord {
+  Var x, y;
+  float factor;
+  void backward(Tape& t) const {
+    add_gradient(t, x, [&](MatrixView<float> dx) { t.queue().run(Combine<float>{t.gradient(y), {}, dx, -factor, 0}); });
+  }
+};
+
+struct ParameterRecord {
+  Parameter parameter;
+  Var y;
+  void backward(Tape& t) const {
+    const Tape::Target to = t.gradient_target(parameter);
+    const MatrixView<float> also = to.accumulate ? to.view : MatrixView<float>{};
+    t.queue().run(Combine<float>{t.gradient(y), also, to.view, 1, 1});
   }
 };
 
@@ -39,10 +51,10 @@ struct AddRecord {
 struct GatedRecord {
   Var residual, branch, gate, y;
   void backward(Tape& t) const {
-    const Tape::Target dbranch = t.gradient_target(branch), dgate = t.gradient_target(gate);
-    require(!dbranch.accumulate && !dgate.accumulate, "gated_residual: a branch or gate is used twice");
+    const GradientMemory dbranch = gradient_memory(t, branch), dgate = gradient_memory(t, gate);
     t.queue().run(
         GatedResidualBackward<float>{t.gradient(y), t.value(branch), t.value(gate), dbranch.view, dgate.view});
+    finish_gradient(t, dbranch), finish_gradient(t, dgate);
     t.pass_gradient(y, residual);
   }
 };
@@ -76,6 +88,33 @@ Var silu(Tape& t, Var x) {
   t.queue().run(Silu<float>{t.value(x), {}, t.value(y)});
   t.push(SiluRecord{x, y});
   return y;
+}
+
+Var sigmoid(Tape& t, Var x) {
+  const Var y = like(t, x);
+  t.queue().run(Sigmoid<float>{t.value(x), {}, t.value(y)});
+  t.push(SigmoidRecord{x, y});
+  return y;
+}
+
+Var reverse_gradient(Tape& t, Var x, float factor) {
+  const Var y = like(t, x);
+  t.queue().run(Combine<float>{t.value(x), {}, t.value(y), 1, 0});
+  t.push(ReverseRecord{x, y, factor});
+  return y;
+}
+
+Var parameter(Tape& t, Parameter p) {
+  const Var y = t.make(t.parameters().value(p).rows, t.parameters().value(p).columns);
+  t.queue().run(Combine<float>{t.parameters().value(p), {}, t.value(y), 1, 0});
+  t.push(ParameterRecord{p, y});
+  return y;
+}
+
+Var multiply(Tape& t, Var a, Var b) {
+  const Var nothing = t.constant(t.arena().matrix<float>(t.value(a).rows, t.value(a).columns));
+  t.queue().run(Combine<float>{t.value(a), {}, t.value(nothing), 0, 0});
+  return gated_residual(t, nothing, a, b);
 }
 
 Var add(Tape& t, Var a, Var b) {

@@ -2,6 +2,7 @@
 
 #include "kernels/core/reduce.cuh"
 #include "kernels/counts/formulas.h"
+#include "kernels/counts/sparse_row.cuh"
 
 namespace perturbine {
 namespace {
@@ -36,27 +37,12 @@ __device__ __forceinline__ formulas::ZeroInflated evaluate(const CountLikelihood
   return {nb.log_probability, nb.dmean, nb.dtheta, 0};
 }
 
-// The count at column j of row i: columns rise within a row, so a binary search finds it.
-__device__ __forceinline__ float count_at(const CsrView<float>& counts, std::size_t i, std::int32_t j) {
-  std::int32_t low = counts.row_offsets[i], high = counts.row_offsets[i + 1];
-  while (low < high) {
-    const std::int32_t middle = (low + high) / 2;
-    if (counts.columns[static_cast<std::size_t>(middle)] < j)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low < counts.row_offsets[i + 1] && counts.columns[static_cast<std::size_t>(low)] == j
-             ? counts.values[static_cast<std::size_t>(low)]
-             : 0.0f;
-}
-
 // One block per row.
 __global__ void __launch_bounds__(threads) count_likelihood(CountLikelihood<float> op) {
   const std::size_t i = blockIdx.x;
   float sum = 0;
   for (std::size_t j = threadIdx.x; j < op.mean.columns; j += threads) {
-    const formulas::ZeroInflated r = evaluate(op, i, j, count_at(op.counts, i, static_cast<std::int32_t>(j)));
+    const formulas::ZeroInflated r = evaluate(op, i, j, value_at(op.counts, i, static_cast<std::int32_t>(j)));
     sum += r.log_probability;
     if (op.dmean.data != nullptr) {
       op.dmean(i, j) = -op.dloss[i] * r.dmean;
@@ -73,7 +59,7 @@ __global__ void __launch_bounds__(threads) theta_gradient(CountLikelihood<float>
   if (j >= op.mean.columns) return;
   float sum = 0;
   for (std::size_t i = blockIdx.y * block_rows; i < op.mean.rows && i < (blockIdx.y + 1) * block_rows; ++i)
-    sum -= op.dloss[i] * evaluate(op, i, j, count_at(op.counts, i, static_cast<std::int32_t>(j))).dtheta;
+    sum -= op.dloss[i] * evaluate(op, i, j, value_at(op.counts, i, static_cast<std::int32_t>(j))).dtheta;
   partial[blockIdx.y * op.mean.columns + j] = sum;
 }
 

@@ -80,6 +80,18 @@ void run(Cpu& cpu, const Silu<T>& op) {
   });
 }
 
+void run(Cpu& cpu, const Sigmoid<float>& op) {
+  for_rows(cpu, op.y.rows, op.y.columns, [&](std::size_t i) {
+    const float *x = op.x.row(i), *dy = op.dy.data != nullptr ? op.dy.row(i) : nullptr;
+    float* y = op.y.row(i);
+#pragma omp simd
+    for (std::size_t j = 0; j < op.y.columns; ++j) {
+      const float s = formulas::sigmoid(x[j]);
+      y[j] = dy != nullptr ? dy[j] * s * (1 - s) : s;
+    }
+  });
+}
+
 void run(Cpu& cpu, const Round<float>& op) {
   for_rows(cpu, op.y.rows, op.y.columns, [&](std::size_t i) {
     const float* x = op.x.row(i);
@@ -102,6 +114,7 @@ PERTURBINE_EXECUTE(Cpu, run, ScaleRows<float>)
 PERTURBINE_EXECUTE(Cpu, run, ScaleRows<bfloat16>)
 PERTURBINE_EXECUTE(Cpu, run, Silu<float>)
 PERTURBINE_EXECUTE(Cpu, run, Silu<bfloat16>)
+PERTURBINE_EXECUTE(Cpu, run, Sigmoid<float>)
 PERTURBINE_EXECUTE(Cpu, run, Round<float>)
 
 }  // namespace perturbine

@@ -84,6 +84,15 @@ __global__ void __launch_bounds__(threads) silu(Silu<T> op) {
 }
 
 template <class T>
+__global__ void __launch_bounds__(threads) sigmoid(Sigmoid<T> op) {
+  for (std::size_t j = threadIdx.x; j < op.y.columns; j += threads) {
+    const float s = formulas::sigmoid(static_cast<float>(op.x(blockIdx.x, j)));
+    op.y(blockIdx.x, j) =
+        static_cast<T>(op.dy.data != nullptr ? static_cast<float>(op.dy(blockIdx.x, j)) * s * (1 - s) : s);
+  }
+}
+
+template <class T>
 __global__ void __launch_bounds__(threads) round_rows(Round<T> op) {
   const T* x = op.x.row(blockIdx.x);
   bfloat16* y = op.y.row(blockIdx.x);
@@ -100,6 +109,7 @@ PERTURBINE_ROWS(GatherRows, gather_rows)
 PERTURBINE_ROWS(Dropout, dropout)
 PERTURBINE_ROWS(ScaleRows, scale_rows)
 PERTURBINE_ROWS(Silu, silu)
+PERTURBINE_ROWS(Sigmoid, sigmoid)
 PERTURBINE_ROWS(Round, round_rows)
 
 }  // namespace
@@ -114,6 +124,7 @@ PERTURBINE_EXECUTE(DeviceExecutor, enqueue, ScaleRows<float>)
 PERTURBINE_EXECUTE(DeviceExecutor, enqueue, ScaleRows<bfloat16>)
 PERTURBINE_EXECUTE(DeviceExecutor, enqueue, Silu<float>)
 PERTURBINE_EXECUTE(DeviceExecutor, enqueue, Silu<bfloat16>)
+PERTURBINE_EXECUTE(DeviceExecutor, enqueue, Sigmoid<float>)
 PERTURBINE_EXECUTE(DeviceExecutor, enqueue, Round<float>)
 
 }  // namespace perturbine

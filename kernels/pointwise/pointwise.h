@@ -107,6 +107,25 @@ struct Silu {
   Cost cost() const { return memory_cost(*this, 8.0 * static_cast<double>(y.rows * y.columns)); }
 };
 
+/// y = 1 / (1 + exp(-x)) and, when dy is given, its gradient dx = dy * y (1 - y) (then y is dx).
+template <class T>
+struct Sigmoid {
+  MatrixView<const T> x, dy;  // dy empty: forward
+  MatrixView<T> y;
+
+  static constexpr std::string_view name = "sigmoid";
+  static constexpr bool in_place = true;
+  template <class Visitor>
+  void operands(Visitor&& visit) const {
+    visit("x", x), visit("dy", dy), visit("y", y);
+  }
+  void check() const {
+    require_shape(*this, "x", x, y.rows, y.columns);
+    if (dy.data != nullptr) require_shape(*this, "dy", dy, y.rows, y.columns);
+  }
+  Cost cost() const { return memory_cost(*this, 8.0 * static_cast<double>(y.rows * y.columns)); }
+};
+
 /// y = x rounded to bfloat16: once for every product that reads x.
 template <class T>
 struct Round {

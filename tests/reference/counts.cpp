@@ -1,5 +1,9 @@
 #include "kernels/counts/counts.h"
 
+#include "kernels/counts/gaussian_latent.h"
+#include "kernels/counts/library_rate.h"
+#include "kernels/counts/value_likelihood.h"
+
 #include <cmath>
 #include <vector>
 
@@ -127,6 +131,76 @@ void execute(const SampleCounts<double>& op) {
       }
       op.y(i, j) = k;
     }
+}
+
+template <>
+void execute(const LibraryRate<double>& op) {
+  for (std::size_t i = 0; i < op.rate.rows; ++i) {
+    double sum = 0;
+    for (std::size_t j = 0; j < op.rate.columns; ++j) sum += std::exp(op.logits(i, j));
+    for (std::size_t j = 0; j < op.rate.columns; ++j)
+      op.rate(i, j) = op.library_size[i] * std::exp(std::min(op.logits(i, j), 80.0)) / (op.softmax ? sum : 1);
+  }
+}
+
+template <>
+void execute(const LibraryRateBackward<double>& op) {
+  for (std::size_t i = 0; i < op.rate.rows; ++i) {
+    double shared = 0;
+    for (std::size_t j = 0; j < op.rate.columns && op.softmax; ++j)
+      shared += op.drate(i, j) * op.rate(i, j) / op.library_size[i];
+    for (std::size_t j = 0; j < op.rate.columns; ++j)
+      op.dlogits(i, j) = !op.softmax && op.logits(i, j) > 80 ? 0 : op.rate(i, j) * (op.drate(i, j) - shared);
+  }
+}
+
+template <>
+void execute(const ValueLikelihood<double>& op) {
+  const bool log_normal = op.zero_logit.data != nullptr, gradient = op.dmean.data != nullptr;
+  for (std::size_t j = 0; j < op.mean.columns && gradient; ++j) op.dlog_deviation[j] = 0;
+  for (std::size_t i = 0; i < op.mean.rows; ++i) {
+    const auto row = dense_row(op.values, i);
+    op.loss[i] = 0;
+    for (std::size_t j = 0; j < row.size(); ++j) {
+      const double deviation = std::exp(op.log_deviation[j]), x = row[j];
+      const double pi = log_normal ? 1 / (1 + std::exp(-op.zero_logit(i, j))) : 0;
+      const bool normal_part = !log_normal || x > 0;
+      const double z = normal_part ? ((log_normal ? std::log(x) : x) - op.mean(i, j)) / deviation : 0;
+      if (normal_part) op.loss[i] += .5 * std::log(2 * M_PI) + std::log(deviation) + z * z / 2;
+      if (log_normal) op.loss[i] += x > 0 ? std::log(x) - std::log1p(-pi) : -std::log(pi);
+      if (!gradient) continue;
+      op.dmean(i, j) = normal_part ? -op.dloss[i] * z / deviation : 0;
+      if (normal_part) op.dlog_deviation[j] += op.dloss[i] * (1 - z * z);
+      if (log_normal) op.dzero_logit(i, j) = op.dloss[i] * (x > 0 ? pi : pi - 1);
+    }
+  }
+}
+
+template <>
+void execute(const Reparameterise<double>& op) {
+  for (std::size_t i = 0; i < op.y.rows; ++i)
+    for (std::size_t j = 0; j < op.y.columns; ++j) {
+      const double spread = std::exp(op.log_variance(i, j) / 2) * normal(op.seed, op.offset[0], i, j);
+      op.y(i, j) = op.dz.data != nullptr ? op.dz(i, j) * spread / 2 : op.mean(i, j) + spread;
+    }
+}
+
+template <>
+void execute(const GaussianDivergence<double>& op) {
+  const bool gradient = op.dmean.data != nullptr;
+  for (std::size_t j = 0; j < op.mean.columns && gradient; ++j) op.dprior_log_variance[j] = 0;
+  for (std::size_t i = 0; i < op.mean.rows; ++i) {
+    op.loss[i] = 0;
+    for (std::size_t j = 0; j < op.mean.columns; ++j) {
+      const double v = std::exp(op.log_variance(i, j)), prior = std::exp(op.prior_log_variance[j]),
+                   d = op.mean(i, j) - op.prior_mean(i, j);
+      op.loss[i] += .5 * ((v + d * d) / prior - 1 + std::log(prior / v));
+      if (!gradient) continue;
+      op.dmean(i, j) = op.dloss[i] * d / prior, op.dprior_mean(i, j) = -op.dloss[i] * d / prior;
+      op.dlog_variance(i, j) = op.dloss[i] * .5 * (v / prior - 1);
+      op.dprior_log_variance[j] += op.dloss[i] * .5 * (1 - (v + d * d) / prior);
+    }
+  }
 }
 
 }  // namespace perturbine::reference

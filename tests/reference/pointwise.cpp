@@ -45,6 +45,15 @@ void execute(const Silu<double>& op) {
     }
 }
 
+template <>
+void execute(const Sigmoid<double>& op) {
+  for (std::size_t i = 0; i < op.y.rows; ++i)
+    for (std::size_t j = 0; j < op.y.columns; ++j) {
+      const double s = 1 / (1 + std::exp(-op.x(i, j)));
+      op.y(i, j) = op.dy.data != nullptr ? op.dy(i, j) * s * (1 - s) : s;
+    }
+}
+
 // To the nearest number of 8 significant bits, ties to even, for normal numbers: in whole multiples of its last place.
 template <>
 void execute(const Round<double>& op) {

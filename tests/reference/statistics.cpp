@@ -4,27 +4,11 @@
 #include <cmath>
 #include <vector>
 
-#include "kernels/similarity/similarity.h"
+#include "kernels/similarity/independence.h"
+#include "kernels/similarity/pairwise_gradient.h"
 #include "tests/reference/reference.h"
 
 namespace perturbine::reference {
-
-template <>
-void execute(const PairwiseSum<double>& op) {
-  for (std::size_t i = 0; i < op.x.rows; ++i) {
-    op.sum[i] = 0;
-    for (std::size_t j = 0; j < op.y.rows; ++j) {
-      if (op.same && i == j) continue;
-      double squared = 0;
-      for (std::size_t k = 0; k < op.x.columns; ++k) squared += std::pow(op.x(i, k) - op.y(j, k), 2);
-      if (op.kernel == PairKernel::euclidean)
-        op.sum[i] += std::sqrt(squared);
-      else
-        for (std::size_t g = 0; g < op.gammas.size; ++g)
-          op.sum[i] += std::exp(-op.gammas[g] * squared) / static_cast<double>(op.gammas.size);
-    }
-  }
-}
 
 template <>
 void execute(const ColumnMoments<double>& op) {
