@@ -20,7 +20,7 @@ TrainingData training_data(const Dataset& data, const Fold& fold, Role role) {
   TrainingData t;
   const auto cells = fold.cells_with(role);
   t.genes = data.genes();
-  t.contexts = data.contexts;
+  t.contexts = data.contexts, t.batches = data.batches;
   // Conditions without training cells are not known to the model.
   std::vector<std::int32_t> number(data.labels.size(), -1);
   std::set<std::int32_t> present;
@@ -32,7 +32,7 @@ TrainingData training_data(const Dataset& data, const Fold& fold, Role role) {
   }
   for (const std::size_t i : cells) {
     t.condition.push_back(number[static_cast<std::size_t>(data.condition[i])]);
-    t.context.push_back(data.context[i]);
+    t.context.push_back(data.context[i]), t.batch.push_back(data.batch[i]);
     t.library_size.push_back(data.library_size[i]);
   }
   t.expression = data.expression(cells);

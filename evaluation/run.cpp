@@ -13,6 +13,8 @@ void put_cells(CheckpointContents& c, const std::string& prefix, const TrainingD
   for (const Condition& k : d.conditions) c.lists[prefix + "conditions"].push_back(canonical_label(k));
   c.integers[prefix + "condition"] = {d.condition.begin(), d.condition.end()};
   c.integers[prefix + "context"] = {d.context.begin(), d.context.end()};
+  c.lists[prefix + "batches"] = d.batches;
+  c.integers[prefix + "batch"] = {d.batch.begin(), d.batch.end()};
   c.doubles[prefix + "library_size"] = d.library_size;
   c.floats[prefix + "expression"] = d.expression;
 }
@@ -25,10 +27,13 @@ TrainingData take_cells(const CheckpointContents& c, const std::string& prefix, 
   for (const std::string& l : c.lists.at(prefix + "conditions")) d.conditions.push_back(parse_condition(l));
   for (const std::int64_t v : c.integers.at(prefix + "condition")) d.condition.push_back(static_cast<std::int32_t>(v));
   for (const std::int64_t v : c.integers.at(prefix + "context")) d.context.push_back(static_cast<std::int32_t>(v));
+  d.batches = c.lists.at(prefix + "batches");
+  for (const std::int64_t v : c.integers.at(prefix + "batch")) d.batch.push_back(static_cast<std::int32_t>(v));
   d.library_size = c.doubles.at(prefix + "library_size");
   d.expression = c.floats.at(prefix + "expression");
   require_input(
-      d.expression.size() == d.cells() * d.genes && d.library_size.size() == d.cells() && d.context.size() == d.cells(),
+      d.expression.size() == d.cells() * d.genes && d.library_size.size() == d.cells() && d.context.size() == d.cells() &&
+          (d.batch.empty() || d.batch.size() == d.cells()),
       path, ": its arrays do not fit one another");
   return d;
 }

@@ -1,5 +1,6 @@
 // What models see of a data set: cells of the training part, numbers only.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,11 +15,15 @@ struct TrainingData {
   std::vector<Condition> conditions;             // 0 is control
   std::vector<std::string> contexts;             // at least one; a single empty name where there are none
   std::vector<std::int32_t> condition, context;  // of each cell
+  std::vector<std::string> batches;              // at least one; a single empty name where there are none
+  std::vector<std::int32_t> batch;               // of each cell; empty: all of batch 0
   std::vector<double> library_size;              // of each cell
   std::vector<float> expression;                 // [cells, genes], log1p(10,000 count / library size)
   /// Cells of conditions that do not train, for choices; or null. Control stands first among its conditions too.
   std::shared_ptr<const TrainingData> validation;
 
+  std::size_t batch_count() const { return std::max<std::size_t>(1, batches.size()); }
+  std::size_t batch_of(std::size_t cell) const { return batch.empty() ? 0 : static_cast<std::size_t>(batch[cell]); }
   std::size_t cells() const { return condition.size(); }
   const float* row(std::size_t cell) const { return expression.data() + cell * genes; }
 };

@@ -130,9 +130,16 @@ GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::
             static_cast<float>(std::max(0.0, std::expm1(std::min(row[g], 9.0))) * library_size[i] / 10000);
     }
   });
+  return draw_counts(queue, std::move(rate), mean, library_size, n, 0, seed);
+}
+
+GeneratedCells draw_counts(Queue& queue, std::vector<float> rate, const std::vector<double>& mean,
+                           const std::vector<double>& library_size, std::size_t population, std::size_t first,
+                           std::uint64_t seed) {
+  const std::size_t rows = library_size.size(), G = mean.size();
   // Per-gene factors by fixed-point iteration on the expected mean of a subset of the cells.
-  const std::size_t subset = std::min<std::size_t>(n, 400);
-  auto chosen = [&](std::size_t i) { return i * n / subset; };  // an even choice
+  const std::size_t subset = std::min<std::size_t>(population, 400);
+  auto chosen = [&](std::size_t i) { return i * population / subset; };  // an even choice
   std::vector<double> factor(G, 1);
   std::vector<std::vector<double>> tables(subset);
   for (std::size_t i = 0; i < subset; ++i)
@@ -159,21 +166,23 @@ GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::
       }
     }
   });
-  for (std::size_t i = 0; i < n; ++i)
+  for (std::size_t i = first; i < rows; ++i)
     for (std::size_t g = 0; g < G; ++g) rate[i * G + g] *= static_cast<float>(factor[g]);
 
   GeneratedCells out;
-  out.count = n, out.genes = G, out.library_size = library_size;
+  const std::size_t n = rows - first;
+  out.count = n, out.genes = G;
+  out.library_size.assign(library_size.begin() + static_cast<std::ptrdiff_t>(first), library_size.end());
   out.counts.resize(n * G);
   const std::uint64_t offset = 0;
   execute(queue.cpu(),
           SampleCounts<float>{
-              matrix<const float>(rate.data(), n, G), {}, {&offset, 1}, matrix(out.counts.data(), n, G), seed ^ 0xc0u});
+              matrix<const float>(rate.data() + first * G, n, G), {}, {&offset, 1}, matrix(out.counts.data(), n, G), seed ^ 0xc0u});
   out.expression.resize(n * G);
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t g = 0; g < G; ++g)
       out.expression[i * G + g] =
-          static_cast<float>(std::log1p(10000 * static_cast<double>(out.counts[i * G + g]) / library_size[i]));
+          static_cast<float>(std::log1p(10000 * static_cast<double>(out.counts[i * G + g]) / out.library_size[i]));
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "kernels/core/philox.h"
+#include "models/mean_share.h"
 
 namespace perturbine {
 namespace {
@@ -108,19 +109,9 @@ std::vector<float> Hybrid::shift_of(Queue& queue, const Parameters& of, const Me
 }
 
 void Hybrid::choose_share(Queue& queue) {
-  // For each judged condition: missed . shift, |shift|^2 and |missed|^2.
-  struct Judged {
-    double along = 0, length = 0, missed = 0;
-  };
-  std::vector<Judged> judged;
+  std::vector<JudgedShift> judged;
   auto judge = [&](const Parameters& parameters, const MeanNetwork& network, const Pair& p) {
-    const std::vector<float> moved = shift_of(queue, parameters, network, p.query);
-    Judged j;
-    for (std::size_t k = 0; k < width(); ++k) {
-      const double a = static_cast<double>(p.missed[k]), b = static_cast<double>(moved[k]);
-      j.along += a * b, j.length += b * b, j.missed += a * a;
-    }
-    judged.push_back(j);
+    judged.push_back(JudgedShift::of(p.missed, shift_of(queue, parameters, network, p.query)));
   };
   auto train_on = [&](const std::vector<const Pair*>& learn, auto&& then) {
     Parameters parameters;
@@ -166,20 +157,12 @@ void Hybrid::choose_share(Queue& queue) {
     share_report_ = "hybrid: too few conditions to judge the network's mean; the closed form's is kept";
     return;
   }
-  double along = 0, length = 0, missed = 0;
-  for (const Judged& j : judged) along += j.along, length += j.length, missed += j.missed;
-  const double best = length > 0 ? std::clamp(along / length, 0.0, 1.0) : 0, n = static_cast<double>(judged.size());
-  double gain = 0, square = 0;
-  for (const Judged& j : judged) {
-    const double g = 2 * best * j.along - best * best * j.length;
-    gain += g / n, square += g * g / n;
-  }
-  const double error = std::sqrt(std::max(0.0, square - gain * gain) / std::max(1.0, n - 1));
-  if (gain > error) mean_share_ = best;
-  share_report_ = text("hybrid: the network's best share of the mean is ", best, " on ", judged.size(),
+  const MeanShare share = perturbine::choose_mean_share(judged);
+  mean_share_ = share.taken;
+  share_report_ = text("hybrid: the network's best share of the mean is ", share.best, " on ", judged.size(),
                        validates ? " validation conditions" : " training conditions left out in four folds",
-                       ", which takes ", 100 * gain * n / std::max(missed, 1e-300), " % (standard error ",
-                       100 * error * n / std::max(missed, 1e-300), ") off the squared error; taken: ", mean_share_);
+                       ", which takes ", 100 * share.gain, " % (standard error ", 100 * share.error,
+                       ") off the squared error; taken: ", mean_share_);
 }
 
 void Hybrid::resume(Queue& queue, const ProgressCallback& progress) {

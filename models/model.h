@@ -39,6 +39,15 @@ struct LikelihoodOptions {
   std::uint64_t seed = 1;
 };
 
+/// Cells somebody has: what they would be under another condition is asked.
+struct GivenCells {
+  std::size_t count = 0;
+  std::vector<float> expression;       // [count, genes], log1p(10,000 count / library size)
+  std::vector<double> library_size;    // [count]
+  std::vector<Condition> condition;    // of each cell
+  std::vector<std::int32_t> batch;     // numbers of TrainingData::batches; negative: unknown
+};
+
 class Backbone;
 
 class Model {
@@ -55,6 +64,11 @@ class Model {
   virtual bool samples() const { return true; }
   /// `count` cells; the same seed gives the same cells.
   virtual GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const = 0;
+  /// What given cells, all of the query's context, would be under the query: one cell for each. Throws Error where a
+  /// model makes no difference between cells.
+  virtual GeneratedCells counterfactual(Queue&, const Query&, const GivenCells&, std::uint64_t) const {
+    throw Error(text("model ", name(), ": makes no counterfactuals of given cells; causal-vae and flow do"));
+  }
   /// Natural logarithm of the density of cells [rows, genes] (log1p expression) under a condition; in which space the
   /// density is, models say. Throws Error where a model has none.
   virtual LogLikelihood log_likelihood(Queue&, const Query&, const std::vector<float>&,

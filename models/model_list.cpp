@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "models/baselines.h"
+#include "models/causal_vae.h"
 #include "models/diffusion.h"
 #include "models/flow.h"
 #include "models/hybrid.h"
@@ -9,13 +10,14 @@
 namespace perturbine {
 
 const std::vector<std::string>& trainable_names() {
-  static const std::vector<std::string> names{"diffusion", "flow", "hybrid"};
+  static const std::vector<std::string> names{"diffusion", "flow", "causal-vae", "hybrid"};
   return names;
 }
 
 std::unique_ptr<NetworkModel> make_trainable(const std::string& name) {
   if (name == "diffusion") return std::make_unique<Diffusion>();
   if (name == "flow") return std::make_unique<Flow>();
+  if (name == "causal-vae") return std::make_unique<CausalVae>();
   if (name == "hybrid") return std::make_unique<Hybrid>();
   std::string known;
   for (const std::string& n : trainable_names()) known += (known.empty() ? "" : ", ") + n;

@@ -41,7 +41,7 @@ void NetworkModel::prepare(Queue& queue, const TrainingData& data, const Trainin
   parameters_ = std::make_unique<Parameters>();
   declare(*parameters_);
   parameters_->allocate(queue, options.seed);
-  set_time_frequencies(queue, *parameters_);
+  initialise(queue, *parameters_);
   step_ = 0;
 }
 
@@ -179,7 +179,7 @@ bool NetworkModel::train(Queue& queue, const StepParts& parts, std::size_t begin
       captured.run();
     peak_memory_ = std::max(peak_memory_, arena.peak());
     const bool last = step_ + 1 == end;
-    if (!progress || (!last && (step_ + 1) % 50 != 0)) continue;
+    if (!last && (!progress || (step_ + 1) % 50 != 0)) continue;
     std::vector<float> rows_loss(loss.size);
     queue.read(rows_loss.data(), loss.data, loss.size * sizeof(float));
     double sum = 0;
@@ -187,7 +187,7 @@ bool NetworkModel::train(Queue& queue, const StepParts& parts, std::size_t begin
     require(std::isfinite(sum), "training: the loss is not finite at step ", step_ + 1,
             "; lower the learning rate, or run with --check-finite to find the operation");
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    if (!progress({step_ + 1, total_steps(), sum, static_cast<double>(rate), seconds,
+    if (progress && !progress({step_ + 1, total_steps(), sum, static_cast<double>(rate), seconds,
                    static_cast<double>((step_ + 1 - first) * rows) / seconds,
                    parts.validation ? std::optional(parts.validation()) : std::nullopt})) {
       ++step_;

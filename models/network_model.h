@@ -41,6 +41,9 @@ class NetworkModel : public Model {
  protected:
   /// Declares the network's parameters; the base makes the one of options().network.
   virtual void declare(Parameters& parameters);
+  /// Values that parameters have before the first step, where random ones or zero do not do; the base sets the time
+  /// frequencies.
+  virtual void initialise(Queue& queue, Parameters& parameters) const { set_time_frequencies(queue, parameters); }
   /// After the backbone and before the network: options of the model itself are checked here, and what it learns from
   /// is made.
   virtual void prepare_targets(Queue& queue) = 0;

@@ -24,6 +24,11 @@ struct TrainingOptions {
   std::size_t solver_steps = 20, rectify = 0;
   // hybrid
   std::string hybrid_training = "staged";
+  // causal-vae
+  std::string likelihood = "negative-binomial", disentangle = "adversary", dose_response = "linear",
+              operator_gates = "open";
+  double disentangle_weight = 10, causal_weight = 50;
+  std::size_t interactions = 0;
   std::uint64_t seed = 1;
 };
 
@@ -96,6 +101,24 @@ void visit_training_options(Options& o, Visitor&& visit) {
   visit("hybrid-training", o.hybrid_training,
         "hybrid: staged (the mean first, then the residuals), or joint (one encoder of conditions for both)",
         Words{"staged", "joint"});
+  visit("likelihood", o.likelihood, "causal-vae: what the decoder takes counts or values to be distributed as",
+        Words{"negative-binomial", "zero-inflated-negative-binomial", "zero-inflated-log-normal", "gaussian"});
+  visit("disentangle", o.disentangle,
+        "causal-vae: how the state is kept from telling context and batch: an adversary, hsic (independence of the "
+        "latent groups) or none",
+        Words{"adversary", "hsic", "none"});
+  visit("disentangle-weight", o.disentangle_weight, "causal-vae: its weight, in nats a cell", NumberRange{0, 1e6});
+  visit("causal-weight", o.causal_weight,
+        "causal-vae: weight of the match (squared MMD) between control cells moved by an operator and perturbed cells",
+        NumberRange{0, 1e6});
+  visit("dose-response", o.dose_response,
+        "causal-vae: how an operator grows with dose: linear, sigmoid (a Hill curve) or monotone",
+        Words{"linear", "sigmoid", "monotone"});
+  visit("operator-gates", o.operator_gates,
+        "causal-vae: open, or sparse (gates that close where the data do not need them)", Words{"open", "sparse"});
+  visit("interactions", o.interactions,
+        "causal-vae: rank of what pairs of perturbations do beyond the sum of their operators; 0: nothing",
+        NumberRange{0, 1024});
 }
 
 /// Throws InputError naming the option that is out of range.

@@ -63,7 +63,7 @@ void rates(CaseList& list, const std::vector<Shape>& shapes) {
              },
              {variant, {1e-5, 1e-2, 2e-6}});
     list.gradient("library_rate." + variant, "library_rate_backward." + variant);
-    if (!softmax)  // logits beyond what a float's exponential holds
+    if (!softmax) {  // logits beyond what a float's exponential holds, and a level of one's own
       list.add(FloatOnly{}, "library_rate", {{29, 541}},
                [=]<class T>(Operands<T>& o, const Shape& s) {
                  return LibraryRate<T>{o.input("logits", s[0], s[1], logits),
@@ -71,6 +71,25 @@ void rates(CaseList& list, const std::vector<Shape>& shapes) {
                                        o.output("rate", s[0], s[1]), false};
                },
                {"capped", {1e-5, 1e-2, 1e-6}});
+      list.add(FloatOnly{}, "library_rate", {{29, 541}},
+               []<class T>(Operands<T>& o, const Shape& s) {
+                 return LibraryRate<T>{o.input("logits", s[0], s[1], normal(2)),
+                                       o.input_vector("library_size", s[0], uniform(1, 3)),
+                                       o.output("rate", s[0], s[1]), false, accumulator_t<T>(.5)};
+               },
+               {"most"});
+      list.add(FloatOnly{}, "library_rate_backward", {{29, 541}},
+               []<class T>(Operands<T>& o, const Shape& s) {
+                 return LibraryRateBackward<T>{o.input("logits", s[0], s[1], normal(2)),
+                                               o.input("rate", s[0], s[1]),
+                                               o.input("drate", s[0], s[1]),
+                                               o.input_vector("library_size", s[0], uniform(1, 3)),
+                                               o.output("dlogits", s[0], s[1]),
+                                               false,
+                                               accumulator_t<T>(.5)};
+               },
+               {"most"});
+    }
   }
 }
 

@@ -15,10 +15,11 @@ struct RateRecord {
   Var logits, rate;
   VectorView<const float> library_size;
   bool softmax;
+  float most;
   void backward(Tape& t) const {
     add_gradient(t, logits, [&](MatrixView<float> d) {
       t.queue().run(LibraryRateBackward<float>{t.value(logits), t.value(rate), t.gradient(rate), library_size, d,
-                                               softmax});
+                                               softmax, most});
     });
   }
 };
@@ -69,10 +70,10 @@ struct CrossEntropyRecord {
 
 }  // namespace
 
-Var library_rate(Tape& t, Var logits, VectorView<const float> library_size, bool softmax) {
+Var library_rate(Tape& t, Var logits, VectorView<const float> library_size, bool softmax, float most) {
   const Var rate = t.make(t.value(logits).rows, t.value(logits).columns);
-  t.queue().run(LibraryRate<float>{t.value(logits), library_size, t.value(rate), softmax});
-  t.push(RateRecord{logits, rate, library_size, softmax});
+  t.queue().run(LibraryRate<float>{t.value(logits), library_size, t.value(rate), softmax, most});
+  t.push(RateRecord{logits, rate, library_size, softmax, most});
   return rate;
 }
 

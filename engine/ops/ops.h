@@ -23,6 +23,8 @@ Var sigmoid(Tape&, Var x);
 Var multiply(Tape&, Var a, Var b);
 /// x itself; its gradient is that of the result times -factor. Source: Ganin et al., JMLR 17 (2016) 1, eq. 17.
 Var reverse_gradient(Tape&, Var x, float factor);
+/// Side by side, in the given order.
+Var concatenate(Tape&, const std::vector<Var>& parts);
 /// A parameter as a matrix on the tape.
 Var parameter(Tape&, Parameter p);
 Var add(Tape&, Var a, Var b);
@@ -72,7 +74,7 @@ VectorView<float> gaussian_divergence(Tape&, Var mean, Var log_variance, Var pri
                                       VectorView<const float> row_weight);
 
 /// library_size * exp(logits), or * softmax(logits); see LibraryRate.
-Var library_rate(Tape&, Var logits, VectorView<const float> library_size, bool softmax);
+Var library_rate(Tape&, Var logits, VectorView<const float> library_size, bool softmax, float most = 80);
 /// Negative log-likelihood of each row's counts; theta [1, genes]. `zero_logit` may be null: no zero inflation.
 VectorView<float> count_likelihood(Tape&, const CsrView<float>& counts, Var mean, const Var* zero_logit, Var theta,
                                    VectorView<const float> row_weight);

@@ -29,6 +29,22 @@ struct ReverseRecord {
   }
 };
 
+struct ConcatenateRecord {
+  std::vector<Var> parts;
+  Var y;
+  void backward(Tape& t) const {
+    const MatrixView<float> dy = t.gradient(y);
+    std::size_t first = 0;
+    for (const Var part : parts) {
+      const std::size_t columns = t.value(part).columns;
+      add_gradient(t, part, [&](MatrixView<float> d) {
+        t.queue().run(Combine<float>{dy.column_slice(first, columns), {}, d, 1, 0});
+      });
+      first += columns;
+    }
+  }
+};
+
 struct ParameterRecord {
   Parameter parameter;
   Var y;
@@ -101,6 +117,19 @@ Var reverse_gradient(Tape& t, Var x, float factor) {
   const Var y = like(t, x);
   t.queue().run(Combine<float>{t.value(x), {}, t.value(y), 1, 0});
   t.push(ReverseRecord{x, y, factor});
+  return y;
+}
+
+Var concatenate(Tape& t, const std::vector<Var>& parts) {
+  std::size_t columns = 0, first = 0;
+  for (const Var part : parts) columns += t.value(part).columns;
+  const Var y = t.make(t.value(parts.at(0)).rows, columns);
+  for (const Var part : parts) {
+    const MatrixView<float> x = t.value(part);
+    t.queue().run(Combine<float>{x, {}, t.value(y).column_slice(first, x.columns), 1, 0});
+    first += x.columns;
+  }
+  t.push(ConcatenateRecord{parts, y});
   return y;
 }
 

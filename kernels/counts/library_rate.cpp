@@ -9,10 +9,10 @@ void run(Cpu& cpu, const LibraryRate<float>& op) {
   const std::size_t n = op.rate.columns;
   for_rows(cpu, op.rate.rows, n * 2, [&](std::size_t i) {
     const float* x = op.logits.row(i);
-    float *rate = op.rate.row(i), scale = op.library_size[i];
+    float *rate = op.rate.row(i), scale = op.library_size[i], most = op.most;
     if (!op.softmax) {
 #pragma omp simd
-      for (std::size_t j = 0; j < n; ++j) rate[j] = scale * formulas::exp(x[j] > 80.0f ? 80.0f : x[j]);
+      for (std::size_t j = 0; j < n; ++j) rate[j] = scale * formulas::exp(x[j] > most ? most : x[j]);
       return;
     }
     float largest = x[0], sum = 0;
@@ -30,7 +30,7 @@ void run(Cpu& cpu, const LibraryRateBackward<float>& op) {
   const std::size_t n = op.rate.columns;
   for_rows(cpu, op.rate.rows, n * 2, [&](std::size_t i) {
     const float *rate = op.rate.row(i), *d = op.drate.row(i), *x = op.logits.row(i);
-    float *out = op.dlogits.row(i), shared = 0;
+    float *out = op.dlogits.row(i), shared = 0, most = op.most;
     if (op.softmax) {
 #pragma omp simd reduction(+ : shared)
       for (std::size_t j = 0; j < n; ++j) shared += d[j] * rate[j];
@@ -40,7 +40,7 @@ void run(Cpu& cpu, const LibraryRateBackward<float>& op) {
       return;
     }
 #pragma omp simd
-    for (std::size_t j = 0; j < n; ++j) out[j] = x[j] > 80.0f ? 0.0f : rate[j] * d[j];
+    for (std::size_t j = 0; j < n; ++j) out[j] = x[j] > most ? 0.0f : rate[j] * d[j];
   });
 }
 

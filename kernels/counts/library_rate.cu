@@ -18,7 +18,7 @@ __global__ void __launch_bounds__(threads) library_rate(LibraryRate<float> op) {
   if (!op.softmax) {
     for (std::size_t j = threadIdx.x; j < n; j += threads) {
       const float x = op.logits(i, j);
-      op.rate(i, j) = scale * formulas::exp(x > 80.0f ? 80.0f : x);
+      op.rate(i, j) = scale * formulas::exp(x > op.most ? op.most : x);
     }
     return;
   }
@@ -45,7 +45,7 @@ __global__ void __launch_bounds__(threads) library_rate_backward(LibraryRateBack
     shared = block_sum(shared) / op.library_size[i];
   }
   for (std::size_t j = threadIdx.x; j < n; j += threads) {
-    const bool held = !op.softmax && op.logits(i, j) > 80.0f;
+    const bool held = !op.softmax && op.logits(i, j) > op.most;
     op.dlogits(i, j) = held ? 0.0f : op.rate(i, j) * (op.drate(i, j) - shared);
   }
 }

@@ -5,13 +5,15 @@
 namespace perturbine {
 
 /// rate_ij = library_size_i * exp(logits_ij), or with `softmax` library_size_i * softmax(logits_i)_j, for libraries
-/// that count the given genes alone (Lopez et al., Nat. Methods 15 (2018) 1053). Logits above 80 count as 80.
+/// that count the given genes alone (Lopez et al., Nat. Methods 15 (2018) 1053). Without it logits above `most` count as that
+/// and have no gradient: 0 says that no gene is more than the whole library.
 template <class T>
 struct LibraryRate {
   MatrixView<const T> logits;                       // [rows, genes]
   VectorView<const accumulator_t<T>> library_size;  // [rows]
   MatrixView<T> rate;                               // [rows, genes]
   bool softmax = false;
+  accumulator_t<T> most = 80;
 
   static constexpr std::string_view name = "library_rate";
   template <class Visitor>
@@ -32,6 +34,7 @@ struct LibraryRateBackward {
   VectorView<const accumulator_t<T>> library_size;
   MatrixView<T> dlogits;
   bool softmax = false;
+  accumulator_t<T> most = 80;
 
   static constexpr std::string_view name = "library_rate_backward";
   static constexpr bool in_place = true;

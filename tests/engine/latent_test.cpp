@@ -37,7 +37,7 @@ struct Autoencoder {
     };
     mean_w = add("mean_w", width, in), mean_b = add("mean_b", 1, width);
     spread_w = add("spread_w", width, in), spread_b = add("spread_b", 1, width);
-    out_w = add("out_w", genes, width), out_b = add("out_b", 1, genes);
+    out_w = add("out_w", genes, 2 * width), out_b = add("out_b", 1, genes);
     zero_w = add("zero_w", genes, width), zero_b = add("zero_b", 1, genes);
     class_w = add("class_w", classes, width), class_b = add("class_b", 1, classes);
     log_theta = add("log_theta", 1, genes), prior = add("prior", 1, width);
@@ -87,7 +87,7 @@ struct Autoencoder {
     const ops::Comparison comparison{mean, z, 1, half, 12, half, gammas.view(), same.view(), same.view(), cross.view()};
     const auto sums = ops::compare_sets(tape, comparison);
     const auto dependence = ops::independence(tape, z, shift, .2f, .7f, strength.view());
-    const Var logits = ops::linear(tape, ops::add(tape, z, shift), out_w, out_b);
+    const Var logits = ops::linear(tape, ops::concatenate(tape, {z, ops::add(tape, z, shift)}), out_w, out_b);
     const CsrView<float> cells{row_offsets.view(), columns.view(), values.view(), rows, genes};
     VectorView<float> likelihood;
     const bool zeros = decoder == Decoder::zero_inflated || decoder == Decoder::log_normal;

@@ -139,7 +139,7 @@ void execute(const LibraryRate<double>& op) {
     double sum = 0;
     for (std::size_t j = 0; j < op.rate.columns; ++j) sum += std::exp(op.logits(i, j));
     for (std::size_t j = 0; j < op.rate.columns; ++j)
-      op.rate(i, j) = op.library_size[i] * std::exp(std::min(op.logits(i, j), 80.0)) / (op.softmax ? sum : 1);
+      op.rate(i, j) = op.library_size[i] * std::exp(op.softmax ? op.logits(i, j) : std::min(op.logits(i, j), op.most)) / (op.softmax ? sum : 1);
   }
 }
 
@@ -150,7 +150,7 @@ void execute(const LibraryRateBackward<double>& op) {
     for (std::size_t j = 0; j < op.rate.columns && op.softmax; ++j)
       shared += op.drate(i, j) * op.rate(i, j) / op.library_size[i];
     for (std::size_t j = 0; j < op.rate.columns; ++j)
-      op.dlogits(i, j) = !op.softmax && op.logits(i, j) > 80 ? 0 : op.rate(i, j) * (op.drate(i, j) - shared);
+      op.dlogits(i, j) = !op.softmax && op.logits(i, j) > op.most ? 0 : op.rate(i, j) * (op.drate(i, j) - shared);
   }
 }
 
