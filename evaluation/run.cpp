@@ -31,10 +31,9 @@ TrainingData take_cells(const CheckpointContents& c, const std::string& prefix, 
   for (const std::int64_t v : c.integers.at(prefix + "batch")) d.batch.push_back(static_cast<std::int32_t>(v));
   d.library_size = c.doubles.at(prefix + "library_size");
   d.expression = c.floats.at(prefix + "expression");
-  require_input(
-      d.expression.size() == d.cells() * d.genes && d.library_size.size() == d.cells() && d.context.size() == d.cells() &&
-          (d.batch.empty() || d.batch.size() == d.cells()),
-      path, ": its arrays do not fit one another");
+  require_input(d.expression.size() == d.cells() * d.genes && d.library_size.size() == d.cells() &&
+                    d.context.size() == d.cells() && (d.batch.empty() || d.batch.size() == d.cells()),
+                path, ": its arrays do not fit one another");
   return d;
 }
 

@@ -13,7 +13,8 @@ constexpr double least_rate = .02;  // counts per 10,000 added to both sides of 
 }  // namespace
 
 void CausalVae::prepare_targets(Queue&) {
-  require_input(options_.space == "latent", "causal-vae: its latent space is its own; --space genes is for diffusion, "
+  require_input(options_.space == "latent",
+                "causal-vae: its latent space is its own; --space genes is for diffusion, "
                 "flow and hybrid");
   require_input(options_.batch_size >= 16, "causal-vae: --batch-size is ", options_.batch_size,
                 " but operators are matched on a quarter of it; at least 16 are needed");
@@ -191,13 +192,12 @@ void CausalVae::start_decoder() {
     }
     for (std::size_t b = 0; b < B; ++b)
       for (std::size_t g = 0; g < G && cells[b] > 0; ++g)
-        batch_offset_[b][g] = static_cast<float>(logarithm
-                                                     ? std::log((got[b][g] + 10) / (expected[b][g] + 10))
-                                                     : (got[b][g] - expected[b][g]) / (cells[b] + 10));
+        batch_offset_[b][g] = static_cast<float>(logarithm ? std::log((got[b][g] + 10) / (expected[b][g] + 10))
+                                                           : (got[b][g] - expected[b][g]) / (cells[b] + 10));
   }
-  // Within pairs: slopes along the state, and what is left over. Slopes are those of log1p expression, which heavy tails
-  // cannot move; of the mean m of a gene they are turned into slopes of its log-rate, which is m for a gene rarely seen
-  // and 1 for one always seen: about 1 - exp(-m).
+  // Within pairs: slopes along the state, and what is left over. Slopes are those of log1p expression, which heavy
+  // tails cannot move; of the mean m of a gene they are turned into slopes of its log-rate, which is m for a gene
+  // rarely seen and 1 for one always seen: about 1 - exp(-m).
   loadings_ = HostMatrix(G, K);
   gene_parameter_.assign(G, 0);
   std::vector<double> spread(K, 1e-12), square(G, 0), expected_square(G, 0), sum(G, 0), mean(G, 0), scatter(G, 0);
@@ -235,9 +235,10 @@ void CausalVae::start_decoder() {
     double explained = 0;
     for (std::size_t k = 0; k < K; ++k) {
       const double slope = moment(g, k) / spread[k], noise = scatter[g] / cells / spread[k];
-      // Slopes within their own noise are taken back.
-      loadings_(g, k) = to_log_rate * slope * slope * slope / (slope * slope + noise + 1e-12);
-      explained += loadings_(g, k) * loadings_(g, k) * spread[k] / cells;
+      // The start is E[state | position], so that a share 1 - kept of the slope is the gene's own counting noise come
+      // back through the position. Slopes within their own noise are taken back too.
+      loadings_(g, k) = kept_[k] * to_log_rate * slope * slope * slope / (slope * slope + noise + 1e-12);
+      explained += loadings_(g, k) * loadings_(g, k) * spread[k] / kept_[k] / cells;
     }
     if (counts && explained > 1) {  // a log-rate moves by 1 in a standard deviation at most: rare genes lead astray
       for (std::size_t k = 0; k < K; ++k) loadings_(g, k) /= std::sqrt(explained);
@@ -299,9 +300,8 @@ void CausalVae::initialise(Queue& queue, Parameters& parameters) const {
     return k < K ? std::nullopt
                  : Maybe(std::log(1e-4 + static_cast<double>(variance_[k - K]) * kept_[k - K] * technical[k - K]));
   });
-  set(autoencoder_->state_prior, [&](std::size_t, std::size_t k) {
-    return Maybe(std::log(1e-3 + static_cast<double>(variance_[k]) * kept_[k]));
-  });
+  set(autoencoder_->state_prior,
+      [&](std::size_t, std::size_t k) { return Maybe(std::log(1e-3 + static_cast<double>(variance_[k]) * kept_[k])); });
   set(operators_->table(), [&](std::size_t p, std::size_t k) { return Maybe(delta_(p, k)); });
   parameters.set_values(queue, values);
   parameters.average().set(queue, values);
@@ -332,8 +332,7 @@ std::vector<double> CausalVae::unknown_shift(const Query& q) const {
   std::vector<float> change(with.size());
   for (std::size_t g = 0; g < with.size(); ++g) change[g] = static_cast<float>(with[g] - without[g]);
   const auto coordinates = backbone_->space().coordinates(change, 1);
-  for (std::size_t k = 0; k < shift.size(); ++k)
-    shift[k] = kept_[k] * scale_ * static_cast<double>(coordinates[k]);
+  for (std::size_t k = 0; k < shift.size(); ++k) shift[k] = kept_[k] * scale_ * static_cast<double>(coordinates[k]);
   return shift;
 }
 

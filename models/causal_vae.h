@@ -1,6 +1,6 @@
-// Causal VAE with perturbation operators. A cell is identity, state and technical latents; a perturbation moves the state
-// by its operator: z_perturbed = z_control + sum of Delta_p. A gene-level operator on log-rates holds what the backbone
-// knows and the latent operators do not say, so that the model starts at the backbone.
+// Causal VAE with perturbation operators. A cell is identity, state and technical latents; a perturbation moves the
+// state by its operator: z_perturbed = z_control + sum of Delta_p. A gene-level operator on log-rates holds what the
+// backbone knows and the latent operators do not say, so that the model starts at the backbone.
 #pragma once
 #include <memory>
 
@@ -119,18 +119,18 @@ class CausalVae : public NetworkModel {
   std::unique_ptr<PerturbationOperators> operators_;
   std::vector<Pair> pairs_;
   std::vector<std::size_t> pair_of_cell_;
-  std::vector<double> mean_of_all_;        // [genes]
-  std::vector<float> positions_, starts_;  // [cells, width]
+  std::vector<double> mean_of_all_;                                // [genes]
+  std::vector<float> positions_, starts_;                          // [cells, width]
   std::vector<std::vector<float>> context_centre_, batch_centre_;  // [width] each
-  std::vector<double> kept_;               // [width]: share of a coordinate that is not counting noise
+  std::vector<double> kept_;  // [width]: share of a coordinate that is not counting noise
   std::vector<std::int32_t> row_offsets_, columns_;
   std::vector<float> values_;
   std::size_t most_values_ = 1;  // of one cell
   // Where the decoder starts: bias, theta or deviation and zero logits of each gene, offsets of contexts and batches.
   std::vector<double> bias_, gene_parameter_, zero_bias_;
   std::vector<std::vector<float>> context_offset_, batch_offset_;  // [genes] each
-  HostMatrix loadings_;  // [genes, state]
-  HostMatrix delta_;     // [perturbations, state]: the operators at the start
+  HostMatrix loadings_;                                            // [genes, state]
+  HostMatrix delta_;                                               // [perturbations, state]: the operators at the start
   double mean_share_ = 0;
   std::string share_report_;
 };

@@ -57,8 +57,8 @@ LatentCells CausalVae::encode_positions(Queue& queue, const std::vector<float>& 
     const Buffer<float> p(queue, part(positions, first, rows, K)), s(queue, part(starts, first, rows, K));
     const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{first});
     run.tape.begin_step();
-    const EncodedCells e = autoencoder_->encode(run.tape, run.tape.constant(p.matrix(rows, K)),
-                                                run.tape.constant(s.matrix(rows, K)));
+    const EncodedCells e =
+        autoencoder_->encode(run.tape, run.tape.constant(p.matrix(rows, K)), run.tape.constant(s.matrix(rows, K)));
     const auto group = [&](const LatentGroup& g, std::uint64_t stream) {
       const Var v = draw ? ops::reparameterise(run.tape, g.mean, g.log_variance, offset.view(), seed ^ stream) : g.mean;
       return read(queue, run.tape, v);
@@ -185,8 +185,8 @@ CausalVae::HostDecoded CausalVae::decode(Queue& queue, const LatentCells& z, con
 }
 
 GeneratedCells CausalVae::draw_cells(Queue& queue, const HostDecoded& d, const std::vector<double>& mean,
-                                     const std::vector<double>& library_size, std::size_t population,
-                                     std::size_t first, std::uint64_t seed) const {
+                                     const std::vector<double>& library_size, std::size_t population, std::size_t first,
+                                     std::uint64_t seed) const {
   const std::size_t rows = library_size.size(), G = data().genes;
   Parameters averaged = parameters_->averaged();
   std::vector<float> parameter(G);

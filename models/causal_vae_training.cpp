@@ -12,7 +12,8 @@ namespace perturbine {
 // in the same context, which the moved controls are matched with.
 struct CausalVae::Batch {
   std::size_t free_rows, matched;
-  Buffer<float> positions, starts, values, library, row_weight, label_weight, gate_weight, same, cross, gammas, one, strength;
+  Buffer<float> positions, starts, values, library, row_weight, label_weight, gate_weight, same, cross, gammas, one,
+      strength;
   Buffer<std::int32_t> row_offsets, columns, offset_row, batch_row, context_label, batch_label, perturbed_label;
   Buffer<std::uint64_t> offset;
   Buffer<float> offset_table, batch_table;  // [pairs, genes], [batches, genes]
@@ -26,8 +27,8 @@ struct CausalVae::Batch {
         values(q, rows * m.most_values_),
         library(q, rows),
         row_weight(q, std::vector<float>(rows, 1.0f / static_cast<float>(rows))),
-        label_weight(q, std::vector<float>(rows, static_cast<float>(m.options_.disentangle_weight) /
-                                                     static_cast<float>(rows))),
+        label_weight(
+            q, std::vector<float>(rows, static_cast<float>(m.options_.disentangle_weight) / static_cast<float>(rows))),
         // An open gate costs a nat.
         gate_weight(q, std::vector<float>(rows, static_cast<float>(m.width()) / static_cast<float>(rows))),
         one(q, std::vector<float>{1}),
@@ -141,7 +142,8 @@ NetworkModel::StepParts CausalVae::training_step(Queue& queue) const {
     const auto draw = [&](const LatentGroup& g, std::uint64_t stream) {
       return ops::reparameterise(t, g.mean, g.log_variance, batch->offset.view(), options_.seed ^ stream);
     };
-    const Var state = draw(e.state, 0x57a7e), identity = draw(e.identity, 0x1de9), technical = draw(e.technical, 0x7ec4);
+    const Var state = draw(e.state, 0x57a7e), identity = draw(e.identity, 0x1de9),
+              technical = draw(e.technical, 0x7ec4);
     // Offsets of the rows' conditions, contexts and batches: constants.
     const std::size_t pairs = batch->offset_table.size() / G;
     const MatrixView<float> offset = t.arena().matrix<float>(rows, G);
@@ -157,8 +159,7 @@ NetworkModel::StepParts CausalVae::training_step(Queue& queue) const {
     VectorView<float> loss;
     if (counts_decoder()) {
       const Var rate = ops::library_rate(t, decoded.logits, batch->library.view(), false, 0);
-      const Var theta =
-          ops::library_rate(t, ops::parameter(t, autoencoder_->gene_parameter), batch->one.view(), false);
+      const Var theta = ops::library_rate(t, ops::parameter(t, autoencoder_->gene_parameter), batch->one.view(), false);
       loss = ops::count_likelihood(t, cells, rate, zero, theta, weight);
     } else {
       loss = ops::value_likelihood(t, cells, decoded.logits, zero, ops::parameter(t, autoencoder_->gene_parameter),

@@ -27,8 +27,10 @@ CellAutoencoder::CellAutoencoder(Parameters& p, const AutoencoderSizes& s) : siz
   technical_prior = row("prior.technical", s.technical);
   identity_table = p.add("prior.identity_of_context", s.contexts, s.identity, Initial::uniform_fan_in, bias);
   technical_table = p.add("prior.technical_of_batch", s.batches, s.technical, Initial::uniform_fan_in, bias);
-  gene_parameter = row("decoder.gene_parameter", s.genes);
-  context_w_ = weight("labels.context.weight", s.contexts, s.identity), context_b_ = row("labels.context.bias", s.contexts);
+  // A logarithm that has far to go: ten times the rate.
+  gene_parameter = p.add("decoder.gene_parameter", 1, s.genes, Initial::zero, {10, 0, 0, false});
+  context_w_ = weight("labels.context.weight", s.contexts, s.identity),
+  context_b_ = row("labels.context.bias", s.contexts);
   batch_w_ = weight("labels.batch.weight", s.batches, s.technical), batch_b_ = row("labels.batch.bias", s.batches);
   perturbed_w_ = weight("labels.perturbed.weight", 2, s.state), perturbed_b_ = row("labels.perturbed.bias", 2);
   const std::size_t A = 64;

@@ -28,8 +28,8 @@ struct LabelLogits {
   Var context, batch, perturbed;
 };
 
-/// Encoder: state has mean start + M(start) and identity and technical come from the cell's position, each by one hidden
-/// layer. Decoder: logits = W [state, identity, technical, h] + b + offset, h one hidden layer over the latents.
+/// Encoder: state has mean start + M(start) and identity and technical come from the cell's position, each by one
+/// hidden layer. Decoder: logits = W [state, identity, technical, h] + b + offset, h one hidden layer over the latents.
 /// M and h's part of W start at zero; the linear part is set in closed form by the model.
 class CellAutoencoder {
  public:

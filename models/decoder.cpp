@@ -175,9 +175,11 @@ GeneratedCells draw_counts(Queue& queue, std::vector<float> rate, const std::vec
   out.library_size.assign(library_size.begin() + static_cast<std::ptrdiff_t>(first), library_size.end());
   out.counts.resize(n * G);
   const std::uint64_t offset = 0;
-  execute(queue.cpu(),
-          SampleCounts<float>{
-              matrix<const float>(rate.data() + first * G, n, G), {}, {&offset, 1}, matrix(out.counts.data(), n, G), seed ^ 0xc0u});
+  execute(queue.cpu(), SampleCounts<float>{matrix<const float>(rate.data() + first * G, n, G),
+                                           {},
+                                           {&offset, 1},
+                                           matrix(out.counts.data(), n, G),
+                                           seed ^ 0xc0u});
   out.expression.resize(n * G);
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t g = 0; g < G; ++g)

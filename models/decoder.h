@@ -30,8 +30,9 @@ GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::
                              const std::vector<double>& mean, const std::vector<double>& library_size, double shrinkage,
                              std::uint64_t seed);
 
-/// Cells whose rates are given: `rate` [rows, genes] expected counts of cells with these library sizes. Per-gene factors
-/// bring the mean of log1p expression of the first `population` rows to `mean` [genes]; rows from `first` on are drawn.
+/// Cells whose rates are given: `rate` [rows, genes] expected counts of cells with these library sizes. Per-gene
+/// factors bring the mean of log1p expression of the first `population` rows to `mean` [genes]; rows from `first` on
+/// are drawn.
 GeneratedCells draw_counts(Queue& queue, std::vector<float> rate, const std::vector<double>& mean,
                            const std::vector<double>& library_size, std::size_t population, std::size_t first,
                            std::uint64_t seed);

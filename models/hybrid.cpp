@@ -159,10 +159,10 @@ void Hybrid::choose_share(Queue& queue) {
   }
   const MeanShare share = perturbine::choose_mean_share(judged);
   mean_share_ = share.taken;
-  share_report_ = text("hybrid: the network's best share of the mean is ", share.best, " on ", judged.size(),
-                       validates ? " validation conditions" : " training conditions left out in four folds",
-                       ", which takes ", 100 * share.gain, " % (standard error ", 100 * share.error,
-                       ") off the squared error; taken: ", mean_share_);
+  share_report_ =
+      text("hybrid: the network's best share of the mean is ", share.best, " on ", judged.size(),
+           validates ? " validation conditions" : " training conditions left out in four folds", ", which takes ",
+           100 * share.gain, " % (standard error ", 100 * share.error, ") off the squared error; taken: ", mean_share_);
 }
 
 void Hybrid::resume(Queue& queue, const ProgressCallback& progress) {

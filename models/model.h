@@ -42,10 +42,10 @@ struct LikelihoodOptions {
 /// Cells somebody has: what they would be under another condition is asked.
 struct GivenCells {
   std::size_t count = 0;
-  std::vector<float> expression;       // [count, genes], log1p(10,000 count / library size)
-  std::vector<double> library_size;    // [count]
-  std::vector<Condition> condition;    // of each cell
-  std::vector<std::int32_t> batch;     // numbers of TrainingData::batches; negative: unknown
+  std::vector<float> expression;     // [count, genes], log1p(10,000 count / library size)
+  std::vector<double> library_size;  // [count]
+  std::vector<Condition> condition;  // of each cell
+  std::vector<std::int32_t> batch;   // numbers of TrainingData::batches; negative: unknown
 };
 
 class Backbone;

@@ -188,8 +188,8 @@ bool NetworkModel::train(Queue& queue, const StepParts& parts, std::size_t begin
             "; lower the learning rate, or run with --check-finite to find the operation");
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (progress && !progress({step_ + 1, total_steps(), sum, static_cast<double>(rate), seconds,
-                   static_cast<double>((step_ + 1 - first) * rows) / seconds,
-                   parts.validation ? std::optional(parts.validation()) : std::nullopt})) {
+                               static_cast<double>((step_ + 1 - first) * rows) / seconds,
+                               parts.validation ? std::optional(parts.validation()) : std::nullopt})) {
       ++step_;
       return false;
     }

@@ -48,8 +48,7 @@ PerturbationOperators::PerturbationOperators(Parameters& p, std::size_t perturba
   const ParameterSettings embedding{1, 0, s.penalty, false};
   table_ = p.add("operators.delta", rows, width, Initial::zero, embedding);
   if (s.masks) gate_ = p.add("operators.gate", rows, width, Initial::one, {1, 0, 0, false});
-  if (s.dose != "linear")
-    dose_ = p.add("operators.dose", rows, s.dose == "sigmoid" ? 2 : 4, Initial::zero, embedding);
+  if (s.dose != "linear") dose_ = p.add("operators.dose", rows, s.dose == "sigmoid" ? 2 : 4, Initial::zero, embedding);
   if (s.interactions != 0) {
     interaction_ = p.add("operators.interaction", rows, s.interactions, Initial::uniform_fan_in, embedding);
     interaction_out_ = p.add("operators.interaction_out", width, s.interactions, Initial::zero);
@@ -63,11 +62,11 @@ Var PerturbationOperators::shift(Tape& t, const OperatorBatch& batch) const {
   for (std::size_t s = 0; s < batch.slots(); ++s) {
     Var delta = ops::set_embedding(t, table_, batch.sets(s, linear), batch.rows());
     if (settings_.masks)
-      delta = ops::multiply(t, delta,
-                            ops::sigmoid(t, ops::set_embedding(t, gate_, batch.sets(s, false), batch.rows())));
+      delta =
+          ops::multiply(t, delta, ops::sigmoid(t, ops::set_embedding(t, gate_, batch.sets(s, false), batch.rows())));
     if (!linear)
-      delta = ops::dose_scale(t, delta, ops::set_embedding(t, dose_, batch.sets(s, false), batch.rows()),
-                              batch.dose(s), settings_.dose == "sigmoid" ? DoseCurve::sigmoid : DoseCurve::monotone);
+      delta = ops::dose_scale(t, delta, ops::set_embedding(t, dose_, batch.sets(s, false), batch.rows()), batch.dose(s),
+                              settings_.dose == "sigmoid" ? DoseCurve::sigmoid : DoseCurve::monotone);
     sum = s == 0 ? delta : ops::add(t, sum, delta);
   }
   if (settings_.interactions == 0 || batch.slots() < 2) return sum;

@@ -18,8 +18,8 @@ struct RateRecord {
   float most;
   void backward(Tape& t) const {
     add_gradient(t, logits, [&](MatrixView<float> d) {
-      t.queue().run(LibraryRateBackward<float>{t.value(logits), t.value(rate), t.gradient(rate), library_size, d,
-                                               softmax, most});
+      t.queue().run(
+          LibraryRateBackward<float>{t.value(logits), t.value(rate), t.gradient(rate), library_size, d, softmax, most});
     });
   }
 };

@@ -15,8 +15,7 @@ struct ComparisonRecord {
                       VectorView<const float> weight, bool is_x) {
       add_gradient(t, v, [&](MatrixView<float> d) {
         t.queue().run(Combine<float>{t.value(v), {}, d, 0, 0});
-        const MatrixView<float> rows = d.row_slice(first, count),
-                                across = t.arena().matrix<float>(count, d.columns);
+        const MatrixView<float> rows = d.row_slice(first, count), across = t.arena().matrix<float>(count, d.columns);
         t.queue().run(PairwiseSumBackward<float>{same, same, c.gammas, weight, rows, {}, PairKernel::rbf, true});
         t.queue().run(PairwiseSumBackward<float>{x, y, c.gammas, c.cross, is_x ? across : MatrixView<float>{},
                                                  is_x ? MatrixView<float>{} : across, PairKernel::rbf, false});

@@ -5,8 +5,8 @@
 namespace perturbine {
 
 /// rate_ij = library_size_i * exp(logits_ij), or with `softmax` library_size_i * softmax(logits_i)_j, for libraries
-/// that count the given genes alone (Lopez et al., Nat. Methods 15 (2018) 1053). Without it logits above `most` count as that
-/// and have no gradient: 0 says that no gene is more than the whole library.
+/// that count the given genes alone (Lopez et al., Nat. Methods 15 (2018) 1053). Without it logits above `most` count
+/// as that and have no gradient: 0 says that no gene is more than the whole library.
 template <class T>
 struct LibraryRate {
   MatrixView<const T> logits;                       // [rows, genes]

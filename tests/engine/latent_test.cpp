@@ -97,8 +97,8 @@ struct Autoencoder {
       const Var theta = ops::library_rate(tape, ops::parameter(tape, log_theta), one.view(), false);
       likelihood = ops::count_likelihood(tape, cells, rate, zeros ? &zero : nullptr, theta, row_weight.view());
     } else {
-      likelihood = ops::value_likelihood(tape, cells, logits, zeros ? &zero : nullptr,
-                                         ops::parameter(tape, log_theta), row_weight.view());
+      likelihood = ops::value_likelihood(tape, cells, logits, zeros ? &zero : nullptr, ops::parameter(tape, log_theta),
+                                         row_weight.view());
     }
     tape.backward();
     double sum = 2 * static_cast<double>(dependence[0]);

@@ -139,7 +139,8 @@ void execute(const LibraryRate<double>& op) {
     double sum = 0;
     for (std::size_t j = 0; j < op.rate.columns; ++j) sum += std::exp(op.logits(i, j));
     for (std::size_t j = 0; j < op.rate.columns; ++j)
-      op.rate(i, j) = op.library_size[i] * std::exp(op.softmax ? op.logits(i, j) : std::min(op.logits(i, j), op.most)) / (op.softmax ? sum : 1);
+      op.rate(i, j) = op.library_size[i] * std::exp(op.softmax ? op.logits(i, j) : std::min(op.logits(i, j), op.most)) /
+                      (op.softmax ? sum : 1);
   }
 }
 
