@@ -45,6 +45,39 @@ void add_data_options(CLI::App& app, DataOptions& o, bool positional) {
   app.add_option("--expression", o.expression, "counts or log1p; without it whole numbers are counts, others an error");
 }
 
+void add_given_cell_options(CLI::App& app, DataOptions& o) {
+  o.given_cells = true;
+  app.add_option("--condition-column", o.condition_column,
+                 "column of obs with the cells' own perturbations; a file without it holds controls")
+      ->capture_default_str();
+  app.add_option("--control", o.control, "label that means control (may be given several times)");
+  app.add_option("--cell-type-column", o.cell_type_column, "column with the cell type (default: cell_type if there)");
+  app.add_option("--batch-column", o.batch_column, "column with the batch (default: batch if there)");
+  app.add_option("--library-size-column", o.library_size_column,
+                 "column with the library size (default: library_size if there, else row sums)");
+  app.add_option("--layer", o.layer, "layer to read instead of X");
+  app.add_option("--expression", o.expression, "counts or log1p; without it whole numbers are counts, others an error");
+}
+
+std::string checkpoint_of(const std::string& run) {
+  return std::filesystem::is_directory(run) ? run + "/checkpoint.h5" : run;
+}
+
+std::size_t context_named(const TrainingData& data, const std::string& name, const char* option) {
+  if (name.empty()) {
+    require_input(data.contexts.size() == 1, "the run knows ", data.contexts.size(), " cell types; name one by ",
+                  option);
+    return 0;
+  }
+  const auto found = std::find(data.contexts.begin(), data.contexts.end(), name);
+  if (found == data.contexts.end()) {
+    std::string have;
+    for (const std::string& c : data.contexts) have += (have.empty() ? "" : ", ") + (c.empty() ? "(unnamed)" : c);
+    throw InputError(text(option, " '", name, "' was not in training; known: ", have));
+  }
+  return static_cast<std::size_t>(found - data.contexts.begin());
+}
+
 void add_training_options(CLI::App& app, TrainingOptions& o) {
   visit_training_options(o, [&]<class T>(const char* name, T& member, const char* meaning, const auto&) {
     const std::string option = std::string("--") + name;

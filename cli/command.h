@@ -55,6 +55,13 @@ void print_result(const Common& common, const std::string& command, const std::s
 /// Refuses an output that is already there; `force` replaces it. Checks that its folder can be written.
 void claim_output(const std::string& path, bool force);
 
+/// The checkpoint of a run named by its folder or by the file.
+std::string checkpoint_of(const std::string& run);
+/// The number of a context by its name. Throws InputError with what is known; an empty name is fine where there is one.
+std::size_t context_named(const TrainingData& data, const std::string& name, const char* option);
+/// Options for a file of cells that a trained run is asked about (all but the path).
+void add_given_cell_options(CLI::App& app, DataOptions& options);
+
 /// Set by Ctrl-C; training stops at the next report and writes a checkpoint.
 extern std::atomic<bool> interrupted;
 /// Thrown to end with exit code 130.
@@ -72,6 +79,8 @@ void add_simulate(CLI::App&, Common&, std::function<void()>&);
 void add_split(CLI::App&, Common&, std::function<void()>&);
 void add_train(CLI::App&, Common&, std::function<void()>&);
 void add_predict(CLI::App&, Common&, std::function<void()>&);
+void add_effects(CLI::App&, Common&, std::function<void()>&);
+void add_impute(CLI::App&, Common&, std::function<void()>&);
 void add_evaluate(CLI::App&, Common&, std::function<void()>&);
 void add_benchmark(CLI::App&, Common&, std::function<void()>&);
 void add_devices(CLI::App&, Common&, std::function<void()>&);

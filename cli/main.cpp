@@ -21,6 +21,8 @@ constexpr Subcommand subcommands[] = {
     {"split", "which conditions train and which test", &cli::add_split},
     {"train", "train a model", &cli::add_train},
     {"predict", "generate cells of a condition", &cli::add_predict},
+    {"effects", "what each perturbation does, with uncertainty, as a table", &cli::add_effects},
+    {"impute", "labels of cells: cell type, batch, perturbed or not", &cli::add_impute},
     {"evaluate", "score generated cells of any tool against real ones", &cli::add_evaluate},
     {"benchmark", "models and baselines on one split: one table, one report", &cli::add_benchmark},
     {"devices", "what it can run on, measured ceilings, the operations", &cli::add_devices},

@@ -92,7 +92,10 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   d.sha256 = sha256_of_file(o.path);
   d.gene_names = about.gene_names;
   d.cell_names = about.cell_names;
-  const std::vector<std::string> raw = column(o.condition_column, "--condition-column");
+  const bool all_control =
+      o.given_cells && o.condition_column == DataOptions().condition_column && !file.has_column(o.condition_column);
+  const std::vector<std::string> raw = all_control ? std::vector<std::string>(about.cells, std::string(control_label))
+                                                   : column(o.condition_column, "--condition-column");
   d.counts.columns = about.genes;
   const std::size_t block = std::max<std::size_t>(1, (std::size_t{1} << 22) / about.genes);
   for (std::size_t i = 0; i < about.cells; i += block)
@@ -108,10 +111,12 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
     const Condition c = parse_condition(raw[i], o.control);
     canonical[raw[i]] = canonical_label(c);
     known[canonical_label(c)] = c;
-    if (c.is_control()) say("control cells: those with obs/" + o.condition_column + " = '" + raw[i] + "'");
+    if (c.is_control() && all_control) say("obs has no column '" + o.condition_column + "': all cells are controls");
+    if (c.is_control() && !all_control)
+      say("control cells: those with obs/" + o.condition_column + " = '" + raw[i] + "'");
   }
   const bool has_control = known.erase(std::string(control_label)) != 0;
-  if (!has_control && !o.allow_no_control) {
+  if (!has_control && !o.allow_no_control && !o.given_cells) {
     std::string some;
     std::size_t n = 0;
     for (const auto& [label, c] : known)
@@ -135,8 +140,8 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
     ++cells_per_label[static_cast<std::size_t>(d.condition.back())];
   }
   for (std::size_t l = 0; l < d.labels.size(); ++l)
-    require_input(cells_per_label[l] >= 2 || (l == 0 && !has_control), o.path, ": condition '", d.labels[l], "' has ",
-                  cells_per_label[l], " cell; at least 2 are needed");
+    require_input(cells_per_label[l] >= 2 || o.given_cells || (l == 0 && !has_control), o.path, ": condition '",
+                  d.labels[l], "' has ", cells_per_label[l], " cell; at least 2 are needed");
 
   // Contexts and batches: named, or found under their usual names.
   auto optional = [&](const std::string& named, const char* usual, const char* option,
@@ -217,6 +222,34 @@ std::vector<float> Dataset::expression(const std::vector<std::size_t>& chosen) c
       out[r * genes() + static_cast<std::size_t>(counts.column_index[k])] =
           static_cast<float>(std::log1p(10000.0 * static_cast<double>(counts.values[k]) / library_size[i]));
   }
+  return out;
+}
+
+std::vector<float> Dataset::expression_of_genes(const std::vector<std::string>& wanted) const {
+  std::map<std::string, std::size_t> have;
+  for (std::size_t g = 0; g < gene_names.size(); ++g) have.emplace(gene_names[g], g);
+  constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
+  std::vector<std::size_t> place(genes(), nowhere);
+  std::size_t missing = 0;
+  std::string first_missing;
+  for (std::size_t g = 0; g < wanted.size(); ++g) {
+    const auto found = have.find(wanted[g]);
+    if (found != have.end())
+      place[found->second] = g;
+    else if (missing++ == 0)
+      first_missing = wanted[g];
+  }
+  require_input(missing == 0, path, ": has not all genes of the run; missing are ", missing, " of ", wanted.size(),
+                ", the first is '", first_missing, "' (genes are matched by the names in var)");
+  std::vector<float> out(cells() * wanted.size(), 0.0f);
+  for (std::size_t i = 0; i < cells(); ++i)
+    for (auto k = static_cast<std::size_t>(counts.row_offsets[i]);
+         k < static_cast<std::size_t>(counts.row_offsets[i + 1]); ++k) {
+      const std::size_t to = place[static_cast<std::size_t>(counts.column_index[k])];
+      if (to != nowhere)
+        out[i * wanted.size() + to] =
+            static_cast<float>(std::log1p(10000.0 * static_cast<double>(counts.values[k]) / library_size[i]));
+    }
   return out;
 }
 

@@ -19,6 +19,9 @@ struct DataOptions {
   std::string batch = "ignore";      // or covariate: cells of different batches are different contexts
   std::size_t memory_megabytes = 8192;
   bool allow_no_control = false;  // for generated cells
+  /// Cells that something is asked of: controls are not needed, a condition may have one cell, and a file without the
+  /// condition column holds control cells.
+  bool given_cells = false;
 };
 
 struct Dataset {
@@ -44,6 +47,9 @@ struct Dataset {
   std::vector<std::size_t> cells_of(std::size_t condition_number) const;
   /// Dense log1p(10,000 count / library size) of the given cells, row by row.
   std::vector<float> expression(const std::vector<std::size_t>& cells) const;
+  /// The same of all cells with genes in another order: `genes` are found by name. Throws InputError naming the first
+  /// that is not there.
+  std::vector<float> expression_of_genes(const std::vector<std::string>& genes) const;
 };
 
 /// Reads and checks a whole file in blocks of rows. `say` receives one line per thing a user should know.

@@ -65,9 +65,6 @@ void CausalVae::start_of(const float* position, std::size_t context, std::size_t
 void CausalVae::centre_cells() {
   const TrainingData& d = data();
   const std::size_t K = width();
-  mean_of_all_.assign(d.genes, 0);
-  for (std::size_t i = 0; i < d.expression.size(); ++i)
-    mean_of_all_[i % d.genes] += static_cast<double>(d.expression[i]) / static_cast<double>(d.cells());
   positions_ = positions_of(d.expression);
   kept_.clear();
   for (const double share : backbone_->space().technical_share) kept_.push_back(1 - share);
@@ -302,7 +299,9 @@ void CausalVae::initialise(Queue& queue, Parameters& parameters) const {
   });
   set(autoencoder_->state_prior,
       [&](std::size_t, std::size_t k) { return Maybe(std::log(1e-3 + static_cast<double>(variance_[k]) * kept_[k])); });
-  set(operators_->table(), [&](std::size_t p, std::size_t k) { return Maybe(delta_(p, k)); });
+  // Gates start at sigmoid(1).
+  const double gate = options_.operator_gates == "sparse" ? 1 / (1 + std::exp(-1.0)) : 1;
+  set(operators_->table(), [&](std::size_t p, std::size_t k) { return Maybe(delta_(p, k) / gate); });
   parameters.set_values(queue, values);
   parameters.average().set(queue, values);
 }
@@ -345,8 +344,6 @@ std::vector<double> CausalVae::started_shift(const Query& q) const {
       const DoseCurve curve = options_.dose_response == "sigmoid" ? DoseCurve::sigmoid : DoseCurve::monotone;
       dose = static_cast<double>(formulas::dose_response(curve, static_cast<float>(dose), start).value);
     }
-    // Gates start at 1.
-    if (options_.operator_gates == "sparse") dose /= 1 + std::exp(-1.0);
     const auto p = static_cast<std::size_t>(vocabulary_.number(part.name));
     for (std::size_t k = 0; k < shift.size(); ++k) shift[k] += dose * delta_(p, k);
   }

@@ -16,11 +16,6 @@ struct LatentCells {
   std::size_t cells = 0;
   std::vector<float> state, identity, technical;
 };
-/// Probabilities of labels: [cells, contexts], [cells, batches], [cells].
-struct CellLabels {
-  std::vector<float> context, batch, perturbed;
-};
-
 /// What a perturbation does: its operator in the state space, with standard errors.
 struct LatentEffect {
   std::string perturbation;
@@ -40,8 +35,10 @@ class CausalVae : public NetworkModel {
   /// Posterior means of cells (expression [cells, genes]) of known contexts and batches.
   LatentCells encode(Queue& queue, const std::vector<float>& expression, const std::vector<std::int32_t>& contexts,
                      const std::vector<std::int32_t>& batches) const;
-  /// Labels as the latents tell them; nothing but expression is known of the cells.
-  CellLabels labels(Queue& queue, const std::vector<float>& expression) const;
+  /// As the latents tell: identity the context, technical the batch, the state whether a cell is perturbed.
+  CellLabels labels(Queue& queue, const std::vector<float>& expression) const override;
+  /// What a condition adds to the state: trained operators alone, [state].
+  std::vector<float> operator_shift(Queue& queue, const Condition& condition) const;
   /// The operator of every trained perturbation, at dose 1.
   std::vector<LatentEffect> latent_effects(Queue& queue) const;
 
@@ -89,8 +86,6 @@ class CausalVae : public NetworkModel {
   std::vector<float> gene_offset(const Query& query) const;
 
   StepParts training_step(Queue& queue) const;
-  /// Scaled coordinates of cells about the mean of all training cells.
-  std::vector<float> positions_of(const std::vector<float>& expression) const;
   /// Latents of cells with given positions and starts; drawn from q(z | x), or its means.
   LatentCells encode_positions(Queue& queue, const std::vector<float>& positions, const std::vector<float>& starts,
                                bool draw, std::uint64_t seed) const;

@@ -6,6 +6,7 @@
 #include "kernels/counts/formulas.h"
 #include "kernels/pointwise/pointwise.h"
 #include "models/causal_vae.h"
+#include "models/label_classifier.h"
 #include "models/mean_share.h"
 #include "models/real_cells.h"
 
@@ -81,31 +82,11 @@ LatentCells CausalVae::encode(Queue& queue, const std::vector<float>& expression
   return encode_positions(queue, at, starts, false, 0);
 }
 
-std::vector<float> CausalVae::positions_of(const std::vector<float>& expression) const {
-  const std::size_t G = data().genes;
-  std::vector<float> about(expression);
-  for (std::size_t i = 0; i < about.size(); ++i) about[i] -= static_cast<float>(mean_of_all_[i % G]);
-  std::vector<float> at = backbone_->space().coordinates(about, expression.size() / G);
-  for (float& v : at) v *= static_cast<float>(scale_);
-  return at;
-}
-
 CellLabels CausalVae::labels(Queue& queue, const std::vector<float>& expression) const {
   const std::size_t K = width(), n = expression.size() / data().genes, C = sizes_.contexts, B = sizes_.batches;
   const std::vector<float> at = positions_of(expression);
   CellLabels labels;
   Inference run(queue, *parameters_);
-  auto probabilities = [](const std::vector<float>& logits, std::size_t classes) {
-    std::vector<float> p(logits);
-    for (std::size_t i = 0; i < p.size(); i += classes) {
-      const float largest = *std::max_element(p.begin() + static_cast<std::ptrdiff_t>(i),
-                                              p.begin() + static_cast<std::ptrdiff_t>(i + classes));
-      float sum = 0;
-      for (std::size_t c = i; c < i + classes; ++c) sum += p[c] = std::exp(p[c] - largest);
-      for (std::size_t c = i; c < i + classes; ++c) p[c] /= sum;
-    }
-    return p;
-  };
   // Identity and technical latents need the position alone; the state then starts at the most probable labels.
   const LatentCells first = encode_positions(queue, at, std::vector<float>(n * K, 0), false, 0);
   auto heads = [&](const LatentCells& z) {
@@ -113,9 +94,9 @@ CellLabels CausalVae::labels(Queue& queue, const std::vector<float>& expression)
     run.tape.begin_step();
     const auto constant = [&](const Buffer<float>& b) { return run.tape.constant(b.matrix(n, b.size() / n)); };
     const LabelLogits l = autoencoder_->labels(run.tape, constant(state), constant(identity), constant(technical));
-    labels.context = probabilities(read(queue, run.tape, l.context), C);
-    labels.batch = probabilities(read(queue, run.tape, l.batch), B);
-    const auto two = probabilities(read(queue, run.tape, l.perturbed), 2);
+    labels.context = softmax_rows(read(queue, run.tape, l.context), C);
+    labels.batch = softmax_rows(read(queue, run.tape, l.batch), B);
+    const auto two = softmax_rows(read(queue, run.tape, l.perturbed), 2);
     labels.perturbed.clear();
     for (std::size_t i = 0; i < n; ++i) labels.perturbed.push_back(two[2 * i + 1]);
   };
@@ -132,19 +113,22 @@ CellLabels CausalVae::labels(Queue& queue, const std::vector<float>& expression)
   return labels;
 }
 
-std::vector<float> CausalVae::latent_shift(Queue& queue, const Query& q) const {
-  const std::vector<double> unknown = unknown_shift(q);
-  std::vector<float> shift(unknown.begin(), unknown.end());
-  const Condition known = known_parts(q.condition);
-  if (known.is_control()) return shift;
+std::vector<float> CausalVae::operator_shift(Queue& queue, const Condition& condition) const {
+  const Condition known = known_parts(condition);
+  if (known.is_control()) return std::vector<float>(width(), 0);
   HostOperators host(std::max(vocabulary_.most_parts(), known.parts.size()));
   host.add_row(vocabulary_, &known);
   OperatorBatch batch(queue, 1, host.index.size());
   batch.set(queue, host);
   Inference run(queue, *parameters_);
   run.tape.begin_step();
-  const std::vector<float> delta = read(queue, run.tape, operators_->shift(run.tape, batch));
-  for (std::size_t k = 0; k < shift.size(); ++k) shift[k] += delta[k];
+  return read(queue, run.tape, operators_->shift(run.tape, batch));
+}
+
+std::vector<float> CausalVae::latent_shift(Queue& queue, const Query& q) const {
+  std::vector<float> shift = operator_shift(queue, q.condition);
+  const std::vector<double> unknown = unknown_shift(q);
+  for (std::size_t k = 0; k < shift.size(); ++k) shift[k] += static_cast<float>(unknown[k]);
   return shift;
 }
 

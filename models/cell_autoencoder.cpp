@@ -32,7 +32,9 @@ CellAutoencoder::CellAutoencoder(Parameters& p, const AutoencoderSizes& s) : siz
   context_w_ = weight("labels.context.weight", s.contexts, s.identity),
   context_b_ = row("labels.context.bias", s.contexts);
   batch_w_ = weight("labels.batch.weight", s.batches, s.technical), batch_b_ = row("labels.batch.bias", s.batches);
-  perturbed_w_ = weight("labels.perturbed.weight", 2, s.state), perturbed_b_ = row("labels.perturbed.bias", 2);
+  // Of a state that does not come to meet it: ten times the rate.
+  perturbed_w_ = p.add("labels.perturbed.weight", 2, s.state, Initial::uniform_fan_in, {10, 1, 0, false});
+  perturbed_b_ = p.add("labels.perturbed.bias", 1, 2, Initial::zero, {10, 0, 0, false});
   const std::size_t A = 64;
   adversary_w1_ = weight("adversary.1.weight", A, s.state), adversary_b1_ = row("adversary.1.bias", A);
   adversary_context_w_ = weight("adversary.context.weight", s.contexts, A);

@@ -64,10 +64,10 @@ class Model {
   virtual bool samples() const { return true; }
   /// `count` cells; the same seed gives the same cells.
   virtual GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const = 0;
-  /// What given cells, all of the query's context, would be under the query: one cell for each. Throws Error where a
-  /// model makes no difference between cells.
+  /// What given cells, all of the query's context, would be under the query: one cell for each. Throws InputError where
+  /// a model does not start from cells.
   virtual GeneratedCells counterfactual(Queue&, const Query&, const GivenCells&, std::uint64_t) const {
-    throw Error(text("model ", name(), ": makes no counterfactuals of given cells; causal-vae and flow do"));
+    throw InputError(text("model ", name(), ": makes no counterfactuals of given cells; train --model causal-vae"));
   }
   /// Natural logarithm of the density of cells [rows, genes] (log1p expression) under a condition; in which space the
   /// density is, models say. Throws Error where a model has none.

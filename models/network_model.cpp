@@ -29,13 +29,11 @@ void NetworkModel::prepare(Queue& queue, const TrainingData& data, const Trainin
   variance_.clear();
   for (const double v : variance) variance_.push_back(static_cast<float>(v * scale_ * scale_));
   const ControlSummary summary = summary_named(options.control_summary);
-  std::vector<float> positions;  // of the training cells about the mean of all: what control cells are known by
-  if (summary != ControlSummary::none && data.contexts.size() > 1) {
-    std::vector<double> all(data.genes, 0);
-    for (std::size_t i = 0; i < data.expression.size(); ++i)
-      all[i % data.genes] += static_cast<double>(data.expression[i]) / static_cast<double>(data.cells());
-    positions = about_means(data, [&](const Query&) { return all; });
-  }
+  mean_of_all_.assign(data.genes, 0);
+  for (std::size_t i = 0; i < data.expression.size(); ++i)
+    mean_of_all_[i % data.genes] += static_cast<double>(data.expression[i]) / static_cast<double>(data.cells());
+  std::vector<float> positions;  // what control cells are known by
+  if (summary != ControlSummary::none && data.contexts.size() > 1) positions = positions_of(data.expression);
   vocabulary_ = ConditionVocabulary(data, summary, positions, variance_.size());
   prepare_targets(queue);
   parameters_ = std::make_unique<Parameters>();
@@ -87,6 +85,15 @@ NetworkModel::State NetworkModel::state(Queue& queue) const {
   s.second_moment = parameters_->second_moment().get(queue);
   s.average = parameters_->average().get(queue);
   return s;
+}
+
+std::vector<float> NetworkModel::positions_of(const std::vector<float>& expression) const {
+  const std::size_t G = data().genes;
+  std::vector<float> about(expression);
+  for (std::size_t i = 0; i < about.size(); ++i) about[i] -= static_cast<float>(mean_of_all_[i % G]);
+  std::vector<float> at = backbone_->space().coordinates(about, expression.size() / G);
+  for (float& v : at) v *= static_cast<float>(scale_);
+  return at;
 }
 
 std::vector<double> NetworkModel::genes_of(const std::vector<float>& scaled) const {

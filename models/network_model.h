@@ -9,6 +9,11 @@
 
 namespace perturbine {
 
+/// Probabilities of cells' labels: [cells, contexts], [cells, batches], and of being perturbed [cells].
+struct CellLabels {
+  std::vector<float> context, batch, perturbed;
+};
+
 class NetworkModel : public Model {
  public:
   void fit(Queue& queue, const TrainingData& data, const TrainingOptions& options,
@@ -34,6 +39,10 @@ class NetworkModel : public Model {
   /// Steps of all stages of training.
   virtual std::size_t total_steps() const { return options_.steps; }
 
+  /// What context and batch cells (expression [cells, genes]) are of and whether they are perturbed; nothing else is
+  /// known of them. By a classifier of one hidden layer over the coordinates of the training cells, trained here.
+  virtual CellLabels labels(Queue& queue, const std::vector<float>& expression) const;
+
   Parameters& parameters() { return *parameters_; }
   const Backbone& backbone() const { return *backbone_; }
   std::size_t peak_memory() const { return peak_memory_; }
@@ -51,6 +60,8 @@ class NetworkModel : public Model {
   /// Scaled coordinates of cells about mean(query) of their condition and context, [cells, width].
   template <class Mean>
   std::vector<float> about_means(const TrainingData& data, Mean&& mean) const;
+  /// Scaled coordinates of cells about the mean of all training cells, [cells, width].
+  std::vector<float> positions_of(const std::vector<float>& expression) const;
   /// Genes that a change of scaled coordinates makes.
   std::vector<double> genes_of(const std::vector<float>& scaled) const;
   /// The modulation of `times` under a query, one row each, with perturbation and context or without.
@@ -78,6 +89,7 @@ class NetworkModel : public Model {
 
   std::size_t width() const { return variance_.size(); }
   const TrainingData& data() const { return backbone_->data(); }
+  const std::vector<double>& mean_of_all() const { return mean_of_all_; }  // training cells, [genes]
 
   std::shared_ptr<const Backbone> backbone_;
   TrainingOptions options_;
@@ -89,6 +101,7 @@ class NetworkModel : public Model {
   std::size_t step_ = 0;
 
  private:
+  std::vector<double> mean_of_all_;
   std::size_t peak_memory_ = 0;
 };
 

@@ -51,7 +51,8 @@ PerturbationOperators::PerturbationOperators(Parameters& p, std::size_t perturba
   if (s.dose != "linear") dose_ = p.add("operators.dose", rows, s.dose == "sigmoid" ? 2 : 4, Initial::zero, embedding);
   if (s.interactions != 0) {
     interaction_ = p.add("operators.interaction", rows, s.interactions, Initial::uniform_fan_in, embedding);
-    interaction_out_ = p.add("operators.interaction_out", width, s.interactions, Initial::zero);
+    interaction_out_ = p.add("operators.interaction_out", width, s.interactions, Initial::zero,
+                             {10, 1, 0, false});  // starts at nothing, and its factors are small
     no_bias_ = p.add("operators.no_bias", 1, width, Initial::zero, {0, 0, 0, true});
   }
 }

@@ -1,7 +1,6 @@
-// train and predict.
+// train.
 #include <unistd.h>
 
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -10,7 +9,6 @@
 #include "evaluation/benchmark.h"
 #include "evaluation/run.h"
 #include "io/file.h"
-#include "io/h5ad.h"
 #include "io/split.h"
 
 namespace perturbine::cli {
@@ -114,77 +112,6 @@ void train(TrainOptions& o, const Common& common) {
                 {"choices", model.report()}});
 }
 
-struct PredictOptions {
-  std::string run, condition, cell_type, out;
-  long long cells = 400;
-  bool force = false;
-};
-
-void predict(const PredictOptions& o, const Common& common) {
-  require_input(o.cells >= 1 && o.cells <= 10000000, "--cells is ", o.cells, " but must lie between 1 and 10,000,000");
-  claim_output(o.out, o.force);
-  const std::string path = fs::is_directory(o.run) ? o.run + "/checkpoint.h5" : o.run;
-  Work work(common);
-  const Run run = load_run(work.queue(), path);
-  const TrainingData& data = run.model->backbone().data();
-  Query q{parse_condition(o.condition), 0};
-  std::vector<std::string> known;
-  for (const Condition& c : data.conditions)
-    for (const auto& p : c.parts)
-      if (std::find(known.begin(), known.end(), p.name) == known.end()) known.push_back(p.name);
-  for (const auto& p : q.condition.parts) {
-    if (std::find(known.begin(), known.end(), p.name) != known.end()) continue;
-    std::string near;
-    for (const std::string& n : near_spellings(p.name, known)) near += (near.empty() ? "" : ", ") + n;
-    throw InputError(
-        text("perturbation '", p.name, "' was not in training", near.empty() ? "" : "; near spellings: " + near));
-  }
-  if (!o.cell_type.empty()) {
-    const auto found = std::find(data.contexts.begin(), data.contexts.end(), o.cell_type);
-    if (found == data.contexts.end()) {
-      std::string have;
-      for (const std::string& c : data.contexts) have += (have.empty() ? "" : ", ") + c;
-      throw InputError(text("--cell-type '", o.cell_type, "' was not in training; known: ", have));
-    }
-    q.context = static_cast<std::size_t>(found - data.contexts.begin());
-  } else {
-    require_input(data.contexts.size() == 1, "the run knows ", data.contexts.size(),
-                  " cell types; name one by --cell-type");
-  }
-  const GeneratedCells cells = run.model->sample(work.queue(), q, static_cast<std::size_t>(o.cells), common.seed);
-  const std::vector<double> mean = run.model->predict_mean(work.queue(), q);
-  H5adContents out;
-  out.gene_names = run.gene_names;
-  out.matrix.columns = cells.genes;
-  for (std::size_t i = 0; i < cells.count; ++i) {
-    for (std::size_t g = 0; g < cells.genes; ++g)
-      if (const float v = cells.counts[i * cells.genes + g]; v != 0) {
-        out.matrix.column_index.push_back(static_cast<std::int32_t>(g));
-        out.matrix.values.push_back(v);
-      }
-    out.matrix.row_offsets.push_back(static_cast<std::int64_t>(out.matrix.values.size()));
-    out.cell_names.push_back("generated" + std::to_string(i + 1));
-  }
-  out.matrix.rows = cells.count;
-  out.text_columns = {{"condition", std::vector<std::string>(cells.count, canonical_label(q.condition))}};
-  if (!data.contexts[q.context].empty())
-    out.text_columns.emplace_back("cell_type", std::vector<std::string>(cells.count, data.contexts[q.context]));
-  out.number_columns = {{"library_size", cells.library_size}};
-  out.notes = {{"model", run.model->name()},
-               {"predicted_mean_labels", canonical_label(q.condition) +
-                                             (data.contexts[q.context].empty() ? "" : "|" + data.contexts[q.context])}};
-  out.arrays.emplace_back("predicted_mean", std::vector<std::size_t>{1, mean.size()},
-                          std::vector<float>(mean.begin(), mean.end()));
-  write_h5ad(o.out, out);
-  say(common, text("wrote ", cells.count, " cells of ", canonical_label(q.condition), " as counts"));
-  print_result(common, "predict", o.out,
-               {{"condition", canonical_label(q.condition)},
-                {"cell_type", data.contexts[q.context]},
-                {"cells", cells.count},
-                {"genes", cells.genes},
-                {"seed", common.seed}});
-}
-
 }  // namespace
 
 void add_train(CLI::App& app, Common& common, std::function<void()>& action) {
@@ -197,18 +124,6 @@ void add_train(CLI::App& app, Common& common, std::function<void()>& action) {
   app.add_flag("--resume", o->resume, "go on from the run's checkpoint");
   app.add_flag("--force", o->force, "replace an existing run");
   action = [o, &common] { train(*o, common); };
-}
-
-void add_predict(CLI::App& app, Common& common, std::function<void()>& action) {
-  auto o = std::make_shared<PredictOptions>();
-  app.add_option("--run", o->run, "folder of a trained run")->required();
-  app.add_option("--condition", o->condition, "what to predict, for example \"A+B\" or \"A:0.5+B\"")->required();
-  app.add_option("--cell-type", o->cell_type,
-                 "the context: a cell type, or of a run with --batch covariate a batch or type|batch");
-  app.add_option("--cells", o->cells, "how many cells")->capture_default_str();
-  app.add_option("--out", o->out, "file to write (.h5ad)")->required();
-  app.add_flag("--force", o->force, "replace an existing file");
-  action = [o, &common] { predict(*o, common); };
 }
 
 }  // namespace perturbine::cli

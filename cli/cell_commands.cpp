@@ -1,0 +1,167 @@
+// effects and impute: what a trained run says of perturbations and of cells.
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <sstream>
+
+#include "cli/command.h"
+#include "evaluation/run.h"
+#include "io/file.h"
+#include "io/split.h"
+#include "models/causal_vae.h"
+
+namespace perturbine::cli {
+namespace {
+
+// A field of a table: quoted where it has to be.
+std::string field(const std::string& s) {
+  if (s.find_first_of(",\"\n\r") == std::string::npos) return s;
+  std::string quoted = "\"";
+  for (const char c : s) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+struct EffectsOptions {
+  std::string run, out, cell_type;
+  bool force = false;
+};
+
+void effects(const EffectsOptions& o, const Common& common) {
+  claim_output(o.out, o.force);
+  Work work(common);
+  Queue& queue = work.queue();
+  const Run run = load_run(queue, checkpoint_of(o.run));
+  const TrainingData& data = run.model->backbone().data();
+  std::vector<std::size_t> contexts;
+  if (!o.cell_type.empty())
+    contexts = {context_named(data, o.cell_type, "--cell-type")};
+  else
+    for (std::size_t c = 0; c < data.contexts.size(); ++c) contexts.push_back(c);
+  const auto sure = perturbation_uncertainty(data);
+  require_input(!sure.empty(), o.run, ": was trained on control cells alone; there are no effects");
+  const auto variance = residual_variance(data);
+  std::ostringstream table;
+  table << "perturbation,cell_type,space,feature,effect,standard_error,cells\n";
+  table.precision(6);
+  for (const std::size_t c : contexts) {
+    const auto control = run.model->predict_mean(queue, {{}, c});
+    for (const PerturbationUncertainty& u : sure) {
+      const auto mean = run.model->predict_mean(queue, {parse_condition(u.perturbation), c});
+      for (std::size_t g = 0; g < data.genes; ++g)
+        table << field(u.perturbation) << "," << field(data.contexts[c]) << ",gene," << field(run.gene_names[g]) << ","
+              << mean[g] - control[g] << "," << u.factor * std::sqrt(variance[g]) << "," << u.cells << "\n";
+    }
+  }
+  std::size_t latent = 0;
+  if (const auto* vae = dynamic_cast<const CausalVae*>(run.model.get())) {
+    const auto deltas = vae->latent_effects(queue);
+    for (std::size_t p = 0; p < deltas.size(); ++p)
+      for (std::size_t k = 0; k < deltas[p].delta.size(); ++k)
+        table << field(deltas[p].perturbation) << ",,state,state" << k + 1 << "," << deltas[p].delta[k] << ","
+              << deltas[p].standard_error[k] << "," << sure[p].cells << "\n";
+    latent = deltas.empty() ? 0 : deltas[0].delta.size();
+  }
+  write_text(o.out, table.str());
+  say(common, text("effects of ", sure.size(), " perturbations on ", data.genes, " genes",
+                   latent == 0 ? "" : text(" and on ", latent, " coordinates of the state")));
+  print_result(common, "effects", o.out,
+               {{"perturbations", sure.size()}, {"genes", data.genes}, {"state_coordinates", latent}});
+}
+
+struct ImputeOptions {
+  DataOptions data;
+  std::string run, field = "cell_type", split, out;
+  bool force = false;
+};
+
+void impute(ImputeOptions& o, const Common& common) {
+  require_input(o.field == "cell_type" || o.field == "batch" || o.field == "perturbed", "--field is '", o.field,
+                "' but must be cell_type, batch or perturbed");
+  claim_output(o.out, o.force);
+  o.data.memory_megabytes = common.memory;
+  const Dataset cells = read_dataset(o.data, sayer(common));
+  Work work(common);
+  const Run run = load_run(work.queue(), checkpoint_of(o.run));
+  const TrainingData& data = run.model->backbone().data();
+  const std::vector<std::string> names = o.field == "cell_type" ? data.contexts
+                                         : o.field == "batch"   ? data.batches
+                                                                : std::vector<std::string>{"control", "perturbed"};
+  require_input(names.size() > 1, o.run, ": was trained on one ", o.field == "batch" ? "batch" : "cell type",
+                "; there is nothing to tell apart");
+  // Accuracy is told of cells that were held out of training, where a split says which those are.
+  std::vector<char> counts(cells.cells(), 1);
+  if (!o.split.empty()) {
+    const auto folds = read_split(o.split);
+    require_input(folds.size() == 1, o.split, ": has ", folds.size(), " folds; impute takes the split of the run");
+    std::fill(counts.begin(), counts.end(), char{0});
+    for (const Fold::Entry& e : apply_split(folds[0], cells).test)
+      for (const std::size_t i : e.cells) counts[i] = 1;
+  }
+  const CellLabels labels = run.model->labels(work.queue(), cells.expression_of_genes(run.gene_names));
+  std::ostringstream table;
+  table.precision(4);
+  table << "cell,predicted,probability,observed,counted\n";
+  std::size_t judged = 0, right = 0;
+  std::map<std::string, std::size_t> seen;
+  for (std::size_t i = 0; i < cells.cells(); ++i) {
+    std::size_t best = 0;
+    double probability;
+    if (o.field == "perturbed") {
+      probability = static_cast<double>(labels.perturbed[i]);
+      best = probability > .5 ? 1 : 0;
+      probability = best == 1 ? probability : 1 - probability;
+    } else {
+      const float* p = (o.field == "cell_type" ? labels.context : labels.batch).data() + i * names.size();
+      best = static_cast<std::size_t>(std::max_element(p, p + names.size()) - p);
+      probability = static_cast<double>(p[best]);
+    }
+    const std::string observed =
+        o.field == "cell_type" ? cells.contexts[static_cast<std::size_t>(cells.context[i])]
+        : o.field == "batch"   ? cells.batches[static_cast<std::size_t>(cells.batch[i])]
+                               : names[cells.condition[i] == 0 ? 0 : 1];
+    const bool known = counts[i] != 0 && std::find(names.begin(), names.end(), observed) != names.end();
+    if (known) ++seen[observed];
+    judged += known ? 1 : 0, right += known && names[best] == observed ? 1 : 0;
+    table << field(cells.cell_names[i]) << "," << field(names[best]) << "," << probability << "," << field(observed)
+          << "," << (known ? 1 : 0) << "\n";
+  }
+  write_text(o.out, table.str());
+  std::size_t most = 0;
+  for (const auto& [label, count] : seen) most = std::max(most, count);
+  const double share = judged == 0 ? 0 : static_cast<double>(most) / static_cast<double>(judged);
+  const double accuracy = judged == 0 ? 0 : static_cast<double>(right) / static_cast<double>(judged);
+  if (judged > 0)
+    say(common, text(o.field, ": ", 100 * accuracy, " % of ", judged, " cells with a known label are right, ",
+                     100 * share, " % have the most common one",
+                     o.split.empty() ? " (cells of the training data may be among them; name the --split to leave "
+                                       "them out)"
+                                     : " (held-out cells)"));
+  print_result(common, "impute", o.out,
+               {{"field", o.field}, {"cells", cells.cells()}, {"judged", judged}, {"accuracy", accuracy},
+                {"most_common", share}});
+}
+
+}  // namespace
+
+void add_effects(CLI::App& app, Common& common, std::function<void()>& action) {
+  auto o = std::make_shared<EffectsOptions>();
+  app.add_option("--run", o->run, "folder of a trained run")->required();
+  app.add_option("--cell-type", o->cell_type, "one context only");
+  app.add_option("--out", o->out, "table to write (.csv)")->required();
+  app.add_flag("--force", o->force, "replace an existing file");
+  action = [o, &common] { effects(*o, common); };
+}
+
+void add_impute(CLI::App& app, Common& common, std::function<void()>& action) {
+  auto o = std::make_shared<ImputeOptions>();
+  app.add_option("--run", o->run, "folder of a trained run")->required();
+  app.add_option("--data", o->data.path, "AnnData file (.h5ad) with the cells")->required();
+  app.add_option("--field", o->field, "cell_type, batch or perturbed")->capture_default_str();
+  app.add_option("--split", o->split, "the run's split: accuracy is then told of its held-out cells alone");
+  app.add_option("--out", o->out, "table to write (.csv)")->required();
+  app.add_flag("--force", o->force, "replace an existing file");
+  add_given_cell_options(app, o->data);
+  action = [o, &common] { impute(*o, common); };
+}
+
+}  // namespace perturbine::cli

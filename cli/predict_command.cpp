@@ -1,0 +1,188 @@
+// predict: cells of a condition, drawn anew or from given ones.
+#include <algorithm>
+
+#include "cli/command.h"
+#include "evaluation/run.h"
+#include "io/h5ad.h"
+
+namespace perturbine::cli {
+namespace {
+
+struct PredictOptions {
+  std::string run, condition, cell_type, out;
+  long long cells = 400;
+  bool force = false, cells_given = false;
+  DataOptions from;
+};
+
+Condition known_condition(const std::string& label, const TrainingData& data) {
+  Condition c = parse_condition(label);
+  std::vector<std::string> known;
+  for (const Condition& k : data.conditions)
+    for (const auto& p : k.parts)
+      if (std::find(known.begin(), known.end(), p.name) == known.end()) known.push_back(p.name);
+  for (const auto& p : c.parts) {
+    if (std::find(known.begin(), known.end(), p.name) != known.end()) continue;
+    std::string near;
+    for (const std::string& n : near_spellings(p.name, known)) near += (near.empty() ? "" : ", ") + n;
+    throw InputError(
+        text("perturbation '", p.name, "' was not in training", near.empty() ? "" : "; near spellings: " + near));
+  }
+  return c;
+}
+
+// Adds a cell's row of counts, or of log1p values where the model makes no counts.
+void add_row(CsrMatrix& m, const GeneratedCells& cells, std::size_t i) {
+  const std::vector<float>& values = cells.counts.empty() ? cells.expression : cells.counts;
+  for (std::size_t g = 0; g < cells.genes; ++g)
+    if (const float v = values[i * cells.genes + g]; v != 0) {
+      m.column_index.push_back(static_cast<std::int32_t>(g));
+      m.values.push_back(v);
+    }
+  m.row_offsets.push_back(static_cast<std::int64_t>(m.values.size()));
+  ++m.rows;
+}
+
+// What is written, gathered over contexts.
+struct Written {
+  H5adContents file;
+  std::vector<std::string> cell_type, batch, own_condition;
+  std::vector<double> library_size;
+  std::string mean_labels;
+  std::vector<float> means;
+  bool as_counts = true;
+};
+
+void add_mean(Written& w, const Query& q, const TrainingData& data, const std::vector<double>& mean) {
+  const std::string& context = data.contexts[q.context];
+  w.mean_labels += (w.mean_labels.empty() ? "" : "\n") + canonical_label(q.condition) +
+                   (context.empty() ? "" : "|" + context);
+  w.means.insert(w.means.end(), mean.begin(), mean.end());
+}
+
+void draw_new(const PredictOptions& o, const Common& common, Queue& queue, const Run& run, const Condition& condition,
+              Written& w) {
+  const TrainingData& data = run.model->backbone().data();
+  const Query q{condition, context_named(data, o.cell_type, "--cell-type")};
+  const GeneratedCells cells = run.model->sample(queue, q, static_cast<std::size_t>(o.cells), common.seed);
+  for (std::size_t i = 0; i < cells.count; ++i) {
+    add_row(w.file.matrix, cells, i);
+    w.file.cell_names.push_back("generated" + std::to_string(i + 1));
+  }
+  w.as_counts = !cells.counts.empty();
+  w.cell_type.assign(cells.count, data.contexts[q.context]);
+  w.library_size = cells.library_size;
+  add_mean(w, q, data, run.model->predict_mean(queue, q));
+}
+
+void change_given(const PredictOptions& o, const Common& common, Queue& queue, const Run& run,
+                  const Condition& condition, Written& w) {
+  const TrainingData& data = run.model->backbone().data();
+  const Dataset given = read_dataset(o.from, sayer(common));
+  const std::vector<float> expression = given.expression_of_genes(run.gene_names);
+  const std::size_t G = run.gene_names.size();
+  // Every cell's context: --cell-type for all, or the file's column.
+  std::vector<std::size_t> context(given.cells());
+  std::vector<std::int32_t> batch(given.cells(), -1);
+  for (std::size_t i = 0; i < given.cells(); ++i) {
+    const std::string& own = given.cell_types[static_cast<std::size_t>(given.cell_type[i])];
+    context[i] = context_named(data, !o.cell_type.empty() || data.contexts.size() == 1 ? o.cell_type : own,
+                               o.cell_type.empty() ? "--cell-type or obs/cell_type" : "--cell-type");
+    const auto found = std::find(data.batches.begin(), data.batches.end(),
+                                 given.batches[static_cast<std::size_t>(given.batch[i])]);
+    if (found != data.batches.end()) batch[i] = static_cast<std::int32_t>(found - data.batches.begin());
+  }
+  std::vector<GeneratedCells> of_context(data.contexts.size());
+  std::vector<std::pair<std::size_t, std::size_t>> place;  // of each cell: context, row
+  std::vector<GivenCells> asked(data.contexts.size());
+  for (std::size_t i = 0; i < given.cells(); ++i) {
+    GivenCells& to = asked[context[i]];
+    place.emplace_back(context[i], to.count++);
+    to.expression.insert(to.expression.end(), expression.begin() + static_cast<std::ptrdiff_t>(i * G),
+                         expression.begin() + static_cast<std::ptrdiff_t>((i + 1) * G));
+    to.library_size.push_back(given.library_size[i]);
+    to.condition.push_back(given.conditions[static_cast<std::size_t>(given.condition[i])]);
+    to.batch.push_back(batch[i]);
+  }
+  for (std::size_t c = 0; c < asked.size(); ++c) {
+    if (asked[c].count == 0) continue;
+    const Query q{condition, c};
+    of_context[c] = run.model->counterfactual(queue, q, asked[c], common.seed);
+    w.as_counts = !of_context[c].counts.empty();
+    add_mean(w, q, data, run.model->predict_mean(queue, q));
+  }
+  for (std::size_t i = 0; i < given.cells(); ++i) {
+    const auto [c, row] = place[i];
+    add_row(w.file.matrix, of_context[c], row);
+    w.library_size.push_back(of_context[c].library_size[row]);
+    w.cell_type.push_back(data.contexts[c]);
+    w.own_condition.push_back(given.labels[static_cast<std::size_t>(given.condition[i])]);
+    w.batch.push_back(given.batches[static_cast<std::size_t>(given.batch[i])]);
+  }
+  w.file.cell_names = given.cell_names;
+}
+
+void predict(PredictOptions& o, const Common& common) {
+  require_input(o.cells >= 1 && o.cells <= 10000000, "--cells is ", o.cells, " but must lie between 1 and 10,000,000");
+  require_input(o.from.path.empty() || !o.cells_given,
+                "--from gives one cell for each of its own; leave --cells out, or --from");
+  claim_output(o.out, o.force);
+  o.from.memory_megabytes = common.memory;
+  Work work(common);
+  const Run run = load_run(work.queue(), checkpoint_of(o.run));
+  const Condition condition = known_condition(o.condition, run.model->backbone().data());
+  Written w;
+  w.file.gene_names = run.gene_names;
+  w.file.matrix.columns = run.gene_names.size();
+  if (o.from.path.empty())
+    draw_new(o, common, work.queue(), run, condition, w);
+  else
+    change_given(o, common, work.queue(), run, condition, w);
+  const std::size_t n = w.file.matrix.rows;
+  const std::string label = canonical_label(condition);
+  w.file.text_columns = {{"condition", std::vector<std::string>(n, label)}};
+  auto named = [](const std::vector<std::string>& column) {
+    return std::any_of(column.begin(), column.end(), [](const std::string& s) { return !s.empty(); });
+  };
+  if (named(w.cell_type)) w.file.text_columns.emplace_back("cell_type", w.cell_type);
+  if (named(w.batch)) w.file.text_columns.emplace_back("batch", w.batch);
+  if (!w.own_condition.empty()) w.file.text_columns.emplace_back("original_condition", w.own_condition);
+  w.file.number_columns = {{"library_size", w.library_size}};
+  w.file.notes = {{"model", run.model->name()},
+                  {"expression", w.as_counts ? "counts" : "log1p"},
+                  {"predicted_mean_labels", w.mean_labels}};
+  const std::size_t means = w.means.size() / run.gene_names.size();
+  w.file.arrays.emplace_back("predicted_mean", std::vector<std::size_t>{means, run.gene_names.size()}, w.means);
+  write_h5ad(o.out, w.file);
+  say(common, text("wrote ", n, " cells of ", label,
+                   w.as_counts ? " as counts" : " as log1p values: read them with --expression log1p"));
+  print_result(common, "predict", o.out,
+               {{"condition", label},
+                {"cell_type", o.cell_type},
+                {"cells", n},
+                {"genes", run.gene_names.size()},
+                {"expression", w.as_counts ? "counts" : "log1p"},
+                {"seed", common.seed}});
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app, Common& common, std::function<void()>& action) {
+  auto o = std::make_shared<PredictOptions>();
+  app.add_option("--run", o->run, "folder of a trained run")->required();
+  app.add_option("--condition", o->condition, "what to predict, for example \"A+B\" or \"A:0.5+B\"")->required();
+  app.add_option("--from", o->from.path,
+                 "file of cells (.h5ad): what each of them would be under the condition (causal-vae)");
+  app.add_option("--cell-type", o->cell_type,
+                 "the context: a cell type, or of a run with --batch covariate a batch or type|batch");
+  CLI::Option* cells = app.add_option("--cells", o->cells, "how many cells")->capture_default_str();
+  app.add_option("--out", o->out, "file to write (.h5ad)")->required();
+  app.add_flag("--force", o->force, "replace an existing file");
+  add_given_cell_options(app, o->from);
+  action = [o, cells, &common] {
+    o->cells_given = cells->count() > 0;
+    predict(*o, common);
+  };
+}
+
+}  // namespace perturbine::cli
