@@ -4,10 +4,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "io/dataset.h"
 #include "io/hdf5.h"
 #include "tests/io/files.h"
 
@@ -88,7 +90,7 @@ TEST(Program, BadInputIsRefusedAndNothingIsOverwritten) {
   expect_refused(p.train + " --dropout 1.5 --out " + folder() + "/r", "--dropout is 1.5");
   expect_refused(p.train + " --guidance-perturbation nan --out " + folder() + "/r", "--guidance-perturbation is nan");
   expect_refused(p.train + " --model vae --out " + folder() + "/r",
-                 "model 'vae' cannot be trained; choose among diffusion, flow, hybrid");
+                 "model 'vae' cannot be trained; choose among diffusion, flow, causal-vae, hybrid");
   expect_refused(p.train + " --target x1 --out " + folder() + "/r", "--target is 'x1'");
   expect_refused(p.train + " --sampler magic --out " + folder() + "/r", "--sampler is 'magic' but must be one of");
   expect_refused(p.train + " --model flow --coupling tight --out " + folder() + "/r", "--coupling is 'tight'");
@@ -100,6 +102,21 @@ TEST(Program, BadInputIsRefusedAndNothingIsOverwritten) {
   expect_refused(predict + "--condition P99", "near spellings");
   expect_refused(predict + "--condition P1+P1", "named twice");
   expect_refused(predict + "--condition P1 --cell-type liver", "--cell-type 'liver'");
+  expect_refused(predict + "--condition P1 --cells 5 --from " + p.data, "leave --cells out");
+  expect_refused(predict + "--condition P1 --from " + p.data, "model diffusion: makes no counterfactuals");
+  expect_refused(predict + "--condition P1 --from " + good, "has not all genes of the run");
+  expect_refused(p.train + " --model causal-vae --likelihood poisson --out " + folder() + "/r",
+                 "--likelihood is 'poisson'");
+  expect_refused(p.train + " --model causal-vae --space genes --out " + folder() + "/r", "--space genes");
+  expect_refused("effects --run " + p.run_folder + " --cell-type liver --out " + folder() + "/e.csv",
+                 "--cell-type 'liver' was not in training");
+  expect_refused("effects --run " + p.run_folder + " --out " + p.split, "is already there");
+  expect_refused("impute --run " + p.run_folder + " --data " + p.data + " --field age --out " + folder() + "/i.csv",
+                 "--field is 'age'");
+  expect_refused("impute --run " + p.run_folder + " --data " + p.data + " --out " + folder() + "/i.csv",
+                 "was trained on one cell type");
+  expect_refused("impute --run " + p.run_folder + " --data " + good + " --field batch --out " + folder() + "/i.csv",
+                 "has not all genes of the run");
   expect_refused("predict --run " + folder() + "/none --condition P1 --out " + folder() + "/p.h5ad", "no such file");
   expect_refused("benchmark --data " + p.data + " --split " + p.split + " --models oracle --out " + folder() + "/b1",
                  "model 'oracle' is not known");
@@ -125,12 +142,45 @@ TEST(Program, AFolderThatCannotBeWrittenIsRefused) {
   expect_refused("simulate --out " + folder() + "/closed/x.h5ad", "cannot be written into");
 }
 
+TEST(Program, CounterfactualsKeepTheirCellsAndEffectsAndLabelsAreTables) {
+  Prepared& p = prepared();
+  const std::string vae = folder() + "/vae", cells = folder() + "/counterfactual.h5ad";
+  ASSERT_EQ(run(p.train + " --model causal-vae --out " + vae).code, 0);
+  const Outcome o = run("predict --quiet --run " + vae + " --condition P1+P2 --from " + p.data + " --out " + cells);
+  ASSERT_EQ(o.code, 0) << o.err;
+  DataOptions given;
+  given.path = p.data;
+  const Dataset before = read_dataset(given);
+  given.path = cells, given.allow_no_control = true;
+  const Dataset after = read_dataset(given);
+  EXPECT_EQ(after.cell_names, before.cell_names);
+  EXPECT_EQ(after.gene_names, before.gene_names);
+  EXPECT_EQ(after.library_size, before.library_size);
+  EXPECT_EQ(after.labels.back(), "P1+P2");
+  EXPECT_EQ(after.batches, before.batches);
+  ASSERT_EQ(run("effects --quiet --run " + vae + " --out " + folder() + "/effects.csv").code, 0);
+  const std::string effects = read_text(folder() + "/effects.csv");
+  EXPECT_EQ(effects.substr(0, effects.find('\n')),
+            "perturbation,cell_type,space,feature,effect,standard_error,cells");
+  EXPECT_NE(effects.find("\nP1,,gene,GENE1,"), std::string::npos);
+  EXPECT_NE(effects.find("\nP1,,state,state10,"), std::string::npos);
+  ASSERT_EQ(run("impute --quiet --run " + vae + " --data " + p.data + " --split " + p.split +
+                " --field perturbed --out " + folder() + "/labels.csv")
+                .code,
+            0);
+  const std::string labels = read_text(folder() + "/labels.csv");
+  EXPECT_EQ(labels.substr(0, labels.find('\n')), "cell,predicted,probability,observed,counted");
+  EXPECT_EQ(static_cast<std::size_t>(std::count(labels.begin(), labels.end(), '\n')), before.cells() + 1);
+}
+
 TEST(Program, EveryCommandGivesItsResultAsJson) {
   Prepared& p = prepared();
   for (const std::string& command :
        {"simulate --genes 20 --cells 5 --out " + folder() + "/json.h5ad",
         "split " + p.data + " --kind random --out " + folder() + "/json.split",
         "predict --run " + p.run_folder + " --condition P1 --cells 5 --out " + folder() + "/json_cells.h5ad",
+        "effects --run " + p.run_folder + " --out " + folder() + "/json_effects.csv",
+        "impute --run " + p.run_folder + " --data " + p.data + " --field batch --out " + folder() + "/json_labels.csv",
         "inspect " + p.data, p.train + " --out " + folder() + "/json_run", std::string("devices")}) {
     const Outcome o = run(command + " --json --quiet");
     EXPECT_EQ(o.code, 0) << command << o.err;
@@ -222,7 +272,7 @@ TEST(Program, PredictEvaluateAndBenchmarkRun) {
   EXPECT_EQ(o.code, 0) << o.err;
   EXPECT_NE(o.out.find("SIMULATED"), std::string::npos);
   o = run("benchmark --quiet --data " + p.data + " --split " + p.split +
-          " --models backbone,diffusion,flow,hybrid,thinned,replicate,true-sampler --steps 30 --hidden 32 --blocks 1 "
+          " --models backbone,diffusion,flow,causal-vae,hybrid,thinned,replicate,true-sampler --steps 30 --hidden 32 --blocks 1 "
           "--cells 60 --out " +
           folder() + "/bench");
   EXPECT_EQ(o.code, 0) << o.err;
