@@ -115,10 +115,9 @@ void impute(ImputeOptions& o, const Common& common) {
       best = static_cast<std::size_t>(std::max_element(p, p + names.size()) - p);
       probability = static_cast<double>(p[best]);
     }
-    const std::string observed =
-        o.field == "cell_type" ? cells.contexts[static_cast<std::size_t>(cells.context[i])]
-        : o.field == "batch"   ? cells.batches[static_cast<std::size_t>(cells.batch[i])]
-                               : names[cells.condition[i] == 0 ? 0 : 1];
+    const std::string observed = o.field == "cell_type" ? cells.contexts[static_cast<std::size_t>(cells.context[i])]
+                                 : o.field == "batch"   ? cells.batches[static_cast<std::size_t>(cells.batch[i])]
+                                                        : names[cells.condition[i] == 0 ? 0 : 1];
     const bool known = counts[i] != 0 && std::find(names.begin(), names.end(), observed) != names.end();
     if (known) ++seen[observed];
     judged += known ? 1 : 0, right += known && names[best] == observed ? 1 : 0;
@@ -137,7 +136,10 @@ void impute(ImputeOptions& o, const Common& common) {
                                        "them out)"
                                      : " (held-out cells)"));
   print_result(common, "impute", o.out,
-               {{"field", o.field}, {"cells", cells.cells()}, {"judged", judged}, {"accuracy", accuracy},
+               {{"field", o.field},
+                {"cells", cells.cells()},
+                {"judged", judged},
+                {"accuracy", accuracy},
                 {"most_common", share}});
 }
 

@@ -77,8 +77,9 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
   struct Options {
     DataOptions data;
     TrainingOptions training;
-    std::string split, models = "no-change,mean,additive,additive-cells,ridge,backbone,diffusion,flow,causal-vae,hybrid,replicate",
-                       seeds = "1", out;
+    std::string split,
+        models = "no-change,mean,additive,additive-cells,ridge,backbone,diffusion,flow,causal-vae,hybrid,replicate",
+        seeds = "1", out;
     long long cells = 400;
     bool force = false;
   };

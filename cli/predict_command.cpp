@@ -55,8 +55,8 @@ struct Written {
 
 void add_mean(Written& w, const Query& q, const TrainingData& data, const std::vector<double>& mean) {
   const std::string& context = data.contexts[q.context];
-  w.mean_labels += (w.mean_labels.empty() ? "" : "\n") + canonical_label(q.condition) +
-                   (context.empty() ? "" : "|" + context);
+  w.mean_labels +=
+      (w.mean_labels.empty() ? "" : "\n") + canonical_label(q.condition) + (context.empty() ? "" : "|" + context);
   w.means.insert(w.means.end(), mean.begin(), mean.end());
 }
 
@@ -88,8 +88,8 @@ void change_given(const PredictOptions& o, const Common& common, Queue& queue, c
     const std::string& own = given.cell_types[static_cast<std::size_t>(given.cell_type[i])];
     context[i] = context_named(data, !o.cell_type.empty() || data.contexts.size() == 1 ? o.cell_type : own,
                                o.cell_type.empty() ? "--cell-type or obs/cell_type" : "--cell-type");
-    const auto found = std::find(data.batches.begin(), data.batches.end(),
-                                 given.batches[static_cast<std::size_t>(given.batch[i])]);
+    const auto found =
+        std::find(data.batches.begin(), data.batches.end(), given.batches[static_cast<std::size_t>(given.batch[i])]);
     if (found != data.batches.end()) batch[i] = static_cast<std::int32_t>(found - data.batches.begin());
   }
   std::vector<GeneratedCells> of_context(data.contexts.size());

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "evaluation/differential_expression.h"
 #include "evaluation/distribution_metrics.h"
 #include "kernels/similarity/similarity.h"
 #include "kernels/statistics/statistics.h"
@@ -120,6 +121,10 @@ const std::vector<std::string>& metric_names() {
                                               "rank",
                                               "pds_l1",
                                               "centroid_accuracy",
+                                              "de_overlap",
+                                              "de_direction",
+                                              "de_recall",
+                                              "de_pr_auc",
                                               "energy_distance",
                                               "energy_distance_squared",
                                               "rbf_mmd",
@@ -130,6 +135,7 @@ const std::vector<std::string>& metric_names() {
                                               "knn_mixing",
                                               "interaction_correlation",
                                               "interaction_partial",
+                                              "rare_fraction_error",
                                               "crps",
                                               "energy_score",
                                               "coverage_90",
@@ -149,7 +155,7 @@ std::optional<double> metric_target(const std::string& m) {
 
 int metric_direction(const std::string& m) {
   if (metric_target(m)) return 0;
-  for (const char* larger : {"pearson", "cosine", "interaction", "r2_", "pds_", "centroid_accuracy"})
+  for (const char* larger : {"pearson", "cosine", "interaction", "r2_", "pds_", "centroid_accuracy", "de_"})
     if (m.starts_with(larger)) return 1;
   return -1;
 }
@@ -247,6 +253,7 @@ std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace&
     skip("interaction_correlation");
     skip("interaction_partial");
   }
+  add_differential_metrics(queue, t, p, control.mean, out);
   add_distribution_metrics(queue, space, t, p, real, top, out);
   return out;
 }

@@ -21,6 +21,7 @@
 #include "kernels/similarity/independence.h"
 #include "kernels/similarity/pairwise_gradient.h"
 #include "kernels/similarity/similarity.h"
+#include "kernels/statistics/rank_sum.h"
 #include "kernels/statistics/statistics.h"
 #include "kernels/transport/ode.h"
 #include "kernels/transport/path.h"
@@ -102,6 +103,8 @@
   X(IndependenceBackward<float>)         \
   X(ColumnMoments<float>)                \
   X(CompareSorted<float>)                \
+  X(RankSum<float>)                      \
+  X(Quantiles<float>)                    \
   X(PairwiseCost<float>)                 \
   X(SinkhornHalf<float>)                 \
   X(SamplePlan<float>)                   \

@@ -15,7 +15,7 @@ std::vector<float> softmax_rows(const std::vector<float>& logits, std::size_t cl
     const auto begin = p.begin() + static_cast<std::ptrdiff_t>(i), end = begin + static_cast<std::ptrdiff_t>(classes);
     const float largest = *std::max_element(begin, end);
     float sum = 0;
-    for (auto c = begin; c != end; ++c) sum += *c = std::exp(*c - largest);
+    for (auto c = begin; c != end; ++c) sum += * c = std::exp(*c - largest);
     for (auto c = begin; c != end; ++c) *c /= sum;
   }
   return p;

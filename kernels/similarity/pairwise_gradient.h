@@ -45,7 +45,7 @@ namespace formulas {
 /// k'(x, y) / (x - y) from the squared distance: what the difference of two points is multiplied by.
 template <class A, class Gammas>
 PERTURBINE_HOST_DEVICE inline A pair_slope(PairKernel kernel, const Gammas& gammas, A squared) {
-  if (kernel == PairKernel::euclidean) return squared > 0 ? 1 / ::sqrtf(squared) : A(0);
+  if (kernel == PairKernel::euclidean) return squared > 0 ? 1 / __builtin_sqrtf(squared) : A(0);
   A slope = 0;
   for (std::size_t g = 0; g < gammas.size; ++g) slope -= 2 * gammas[g] * exp(-gammas[g] * squared);
   return slope / static_cast<A>(gammas.size);

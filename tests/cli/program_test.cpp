@@ -160,8 +160,7 @@ TEST(Program, CounterfactualsKeepTheirCellsAndEffectsAndLabelsAreTables) {
   EXPECT_EQ(after.batches, before.batches);
   ASSERT_EQ(run("effects --quiet --run " + vae + " --out " + folder() + "/effects.csv").code, 0);
   const std::string effects = read_text(folder() + "/effects.csv");
-  EXPECT_EQ(effects.substr(0, effects.find('\n')),
-            "perturbation,cell_type,space,feature,effect,standard_error,cells");
+  EXPECT_EQ(effects.substr(0, effects.find('\n')), "perturbation,cell_type,space,feature,effect,standard_error,cells");
   EXPECT_NE(effects.find("\nP1,,gene,GENE1,"), std::string::npos);
   EXPECT_NE(effects.find("\nP1,,state,state10,"), std::string::npos);
   ASSERT_EQ(run("impute --quiet --run " + vae + " --data " + p.data + " --split " + p.split +
@@ -272,7 +271,8 @@ TEST(Program, PredictEvaluateAndBenchmarkRun) {
   EXPECT_EQ(o.code, 0) << o.err;
   EXPECT_NE(o.out.find("SIMULATED"), std::string::npos);
   o = run("benchmark --quiet --data " + p.data + " --split " + p.split +
-          " --models backbone,diffusion,flow,causal-vae,hybrid,thinned,replicate,true-sampler --steps 30 --hidden 32 --blocks 1 "
+          " --models backbone,diffusion,flow,causal-vae,hybrid,thinned,replicate,true-sampler --steps 30 --hidden 32 "
+          "--blocks 1 "
           "--cells 60 --out " +
           folder() + "/bench");
   EXPECT_EQ(o.code, 0) << o.err;

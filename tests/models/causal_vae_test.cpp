@@ -334,7 +334,8 @@ TEST(CausalVae, AnInteractionStartsAtNothingAndIsLearned) {
     o.interactions = rank, o.steps = 400;
     model.prepare(queue, d, o);
     if (steps > 0) model.resume(queue, {});
-    const auto a = model.operator_shift(queue, parse_condition("A")), b = model.operator_shift(queue, parse_condition("B")),
+    const auto a = model.operator_shift(queue, parse_condition("A")),
+               b = model.operator_shift(queue, parse_condition("B")),
                both = model.operator_shift(queue, parse_condition("A+B"));
     double length = 0;
     for (std::size_t k = 0; k < a.size(); ++k) length += std::pow(static_cast<double>(both[k] - a[k] - b[k]), 2);
@@ -359,7 +360,7 @@ TEST(CausalVae, SparseGatesCloseWhatIsNotNeeded) {
     return s;
   };
   const auto open = shift("open"), sparse = shift("sparse");
-  EXPECT_LT(sparse[4], .6f * open[4]);           // the small ones go
+  EXPECT_LT(sparse[4], .6f * open[4]);          // the small ones go
   EXPECT_GT(sparse.back(), .5f * open.back());  // the large one stays
 }
 
