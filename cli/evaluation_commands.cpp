@@ -81,7 +81,7 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
         models = "no-change,mean,additive,additive-cells,ridge,backbone,diffusion,flow,causal-vae,hybrid,replicate",
         seeds = "1", out;
     long long cells = 400;
-    bool force = false;
+    bool force = false, resume = false;
   };
   auto o = std::make_shared<Options>();
   add_data_options(app, o->data, false);
@@ -92,6 +92,7 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
   app.add_option("--cells", o->cells, "generated cells of each condition")->capture_default_str();
   app.add_option("--out", o->out, "folder to write")->required();
   app.add_flag("--force", o->force, "replace existing results");
+  app.add_flag("--resume", o->resume, "go on with a benchmark that was interrupted: what was done is not done again");
   action = [o, &common] {
     check_training_options(o->training);
     require_input(o->cells >= 2 && o->cells <= 100000, "--cells is ", o->cells, " but must lie between 2 and 100,000");
@@ -106,11 +107,22 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
     b.cells = static_cast<std::size_t>(o->cells);
     b.training = o->training;
     o->data.memory_megabytes = common.memory;
-    claim_folder(o->out, o->force);
+    b.unfinished = o->out + "/unfinished";
+    b.stop = [] { return interrupted.load(); };
+    require_input(!o->resume || !fs::exists(o->out + "/metrics.json") || fs::exists(b.unfinished), o->out,
+                  ": is finished; say --force to run it again");
+    claim_folder(o->out, o->force || o->resume);
     const Dataset data = read_dataset(o->data, sayer(common));
     const auto split = read_split(o->split);
+    if (!o->resume) fs::remove_all(b.unfinished);
     Work work(common);
-    write_results(run_benchmark(work.queue(), data, split, b, sayer(common)), o->out, work, common);
+    try {
+      write_results(run_benchmark(work.queue(), data, split, b, sayer(common)), o->out, work, common);
+      fs::remove_all(b.unfinished);
+    } catch (const Stopped&) {
+      say(common, "interrupted; the same command with --resume goes on from here");
+      throw Interrupted{};
+    }
   };
 }
 

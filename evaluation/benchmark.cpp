@@ -7,7 +7,9 @@
 #include <numeric>
 #include <set>
 
+#include "evaluation/finished_units.h"
 #include "evaluation/scoring.h"
+#include "io/file.h"
 #include "io/simulator.h"
 #include "kernels/core/philox.h"
 #include "kernels/random/random.h"
@@ -160,6 +162,105 @@ void summarise(BenchmarkResults& r) {
       }
 }
 
+namespace {
+
+using Score = std::function<void(std::size_t entry, const HeldOut& truth, const Prediction& prediction)>;
+
+template <class T>
+std::string hash_of(const std::vector<T>& v) {
+  return sha256(v.data(), v.size() * sizeof(T)) + "\n";
+}
+// What scores depend on besides model, seed and options.
+std::string key_of(const Dataset& d) {
+  return d.sha256 + "\n" + hash_of(d.counts.values) + hash_of(d.library_size) + hash_of(d.context) + hash_of(d.batch);
+}
+std::string key_of(const Fold& fold, const Dataset& data) {
+  std::string key = hash_of(fold.cells_with(Role::train)) + hash_of(fold.cells_with(Role::validation));
+  for (const Fold::Entry& e : fold.test) key += e.label + "|" + e.context + "|" + e.group + "|" + hash_of(e.cells);
+  return key + hash_of(data.condition);
+}
+
+// One half of the held-out cells predicts the other.
+void replicate(const std::vector<HeldOut>& truths, std::uint64_t seed, const Score& score) {
+  for (std::size_t k = 0; k < truths.size(); ++k) {
+    const HeldOut& t = truths[k];
+    std::vector<std::uint32_t> order(t.real_cells);
+    random_permutation(seed, k, order.data(), order.size());
+    HeldOut half = t;
+    Prediction p;
+    half.real.clear();
+    half.real_cells = 0;
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      auto& to = i < order.size() / 2 ? p.cells : half.real;
+      to.insert(to.end(), t.real.begin() + static_cast<std::ptrdiff_t>(order[i] * t.genes),
+                t.real.begin() + static_cast<std::ptrdiff_t>((order[i] + 1) * t.genes));
+    }
+    set_moments(half, half.real);
+    p.count = order.size() / 2, half.real_cells = order.size() - p.count;
+    if (p.count < 2) continue;
+    p.mean.assign(t.genes, 0);
+    for (std::size_t i = 0; i < p.count; ++i)
+      for (std::size_t g = 0; g < t.genes; ++g)
+        p.mean[g] += static_cast<double>(p.cells[i * t.genes + g]) / static_cast<double>(p.count);
+    score(k, half, p);
+  }
+}
+
+// The simulator itself: fresh cells of the truth, and its mean over many.
+void true_sampler(const Dataset& data, const Fold& fold, const std::vector<HeldOut>& truths, std::size_t cells,
+                  std::uint64_t seed, const Score& score) {
+  const Simulator truth = read_simulation(data.path);
+  for (std::size_t k = 0; k < truths.size(); ++k) {
+    const Fold::Entry& e = fold.test[k];
+    const auto type = static_cast<std::size_t>(data.cell_type[e.cells[0]]);
+    const Condition& c = data.conditions[data.condition_index(e.label)];
+    Prediction p;
+    p.mean = truth.mean(c, type, 1000);
+    p.count = cells;
+    for (std::size_t i = 0; i < cells; ++i) {
+      const auto cell = truth.sample(c, type, i % truth.settings().batches, 500000 + seed * 1000 + i);
+      for (const float count : cell.counts)
+        p.cells.push_back(static_cast<float>(std::log1p(10000 * static_cast<double>(count) / cell.library_size)));
+    }
+    score(k, truths[k], p);
+  }
+}
+
+// A model or baseline. One backbone serves all models and seeds of a fold: it depends on neither.
+void model_unit(Queue& queue, const Dataset& data, const Fold& fold, const TrainingData& train,
+                const std::vector<HeldOut>& truths, const std::string& name, const TrainingOptions& training,
+                std::size_t cells, std::shared_ptr<const Backbone>& backbone, const Score& score) {
+  const bool builds_on_backbone = name == "backbone" || is_trainable(name);
+  if (builds_on_backbone && !backbone) {
+    const auto fitted = std::make_shared<Backbone>();
+    fitted->fit(queue, train, training, {});
+    backbone = fitted;
+  }
+  std::unique_ptr<Model> own;
+  if (name != "backbone") {
+    own = make_model(name);
+    own->use_backbone(backbone);
+    own->fit(queue, train, training, {});
+  }
+  const Model* model = name == "backbone" ? backbone.get() : own.get();
+  for (std::size_t k = 0; k < truths.size(); ++k) {
+    const Fold::Entry& e = fold.test[k];
+    const auto context = static_cast<std::size_t>(std::find(data.contexts.begin(), data.contexts.end(), e.context) -
+                                                  data.contexts.begin());
+    const Query query{data.conditions[data.condition_index(e.label)], context};
+    Prediction p;
+    p.mean = model->predict_mean(queue, query);
+    if (model->samples()) {
+      GeneratedCells made = model->sample(queue, query, cells, training.seed * 1000003 + k);
+      p.count = made.count;
+      p.cells = std::move(made.expression);
+    }
+    score(k, truths[k], p);
+  }
+}
+
+}  // namespace
+
 BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vector<SplitLists>& split,
                                const BenchmarkOptions& o, const std::function<void(const std::string&)>& say) {
   const auto start = std::chrono::steady_clock::now();
@@ -183,91 +284,42 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
     require_input(!folds.back().test.empty(), "split", lists.name.empty() ? "" : " " + lists.name,
                   ": has no test entry");
   }
+  const FinishedUnits finished(o.unfinished);
+  const std::string data_key = key_of(data);
   for (const Fold& fold : folds) {
     const TrainingData train = data_for_models(data, fold);
     std::vector<HeldOut> truths;
     const EffectTable effects(train);
     for (const Fold::Entry& e : fold.test) truths.push_back(held_out(data, effects, e));
     std::shared_ptr<const Backbone> backbone;
+    const std::string fold_key = data_key + key_of(fold, data);
     for (const std::string& name : o.models) {
       for (const std::uint64_t seed : o.seeds) {
-        say(text(fold.name.empty() ? "" : fold.name + ": ", name, ", seed ", seed));
-        if (name == "replicate") {
-          for (std::size_t k = 0; k < truths.size(); ++k) {
-            // One half of the held-out cells predicts the other.
-            const HeldOut& t = truths[k];
-            std::vector<std::uint32_t> order(t.real_cells);
-            random_permutation(seed, k, order.data(), order.size());
-            HeldOut half = t;
-            Prediction p;
-            half.real.clear();
-            half.real_cells = 0;
-            for (std::size_t i = 0; i < order.size(); ++i) {
-              auto& to = i < order.size() / 2 ? p.cells : half.real;
-              to.insert(to.end(), t.real.begin() + static_cast<std::ptrdiff_t>(order[i] * t.genes),
-                        t.real.begin() + static_cast<std::ptrdiff_t>((order[i] + 1) * t.genes));
-            }
-            set_moments(half, half.real);
-            p.count = order.size() / 2, half.real_cells = order.size() - p.count;
-            if (p.count < 2) continue;
-            p.mean.assign(t.genes, 0);
-            for (std::size_t i = 0; i < p.count; ++i)
-              for (std::size_t g = 0; g < t.genes; ++g)
-                p.mean[g] += static_cast<double>(p.cells[i * t.genes + g]) / static_cast<double>(p.count);
-            scoring.score(name, seed, fold.name, fold.test[k], half, p);
-          }
-          continue;
-        }
-        if (name == "true-sampler") {
-          // The simulator itself: fresh cells of the truth, and its mean over many.
-          const Simulator truth = read_simulation(data.path);
-          for (std::size_t k = 0; k < truths.size(); ++k) {
-            const Fold::Entry& e = fold.test[k];
-            const auto type = static_cast<std::size_t>(data.cell_type[e.cells[0]]);
-            const Condition& c = data.conditions[data.condition_index(e.label)];
-            Prediction p;
-            p.mean = truth.mean(c, type, 1000);
-            p.count = o.cells;
-            for (std::size_t i = 0; i < o.cells; ++i) {
-              const auto cell = truth.sample(c, type, i % truth.settings().batches, 500000 + seed * 1000 + i);
-              for (const float count : cell.counts)
-                p.cells.push_back(
-                    static_cast<float>(std::log1p(10000 * static_cast<double>(count) / cell.library_size)));
-            }
-            scoring.score(name, seed, fold.name, e, truths[k], p);
-          }
-          continue;
-        }
         TrainingOptions training = o.training;
         training.seed = seed;
-        // One backbone for all models and seeds: it depends on neither.
-        const bool builds_on_backbone = name == "backbone" || is_trainable(name);
-        if (builds_on_backbone && !backbone) {
-          const auto fitted = std::make_shared<Backbone>();
-          fitted->fit(queue, train, training, {});
-          backbone = fitted;
+        const std::string key =
+            fold_key + text("model ", name, " cells ", o.cells, " seed ", seed, "\n", options_text(training));
+        const std::string what = text(fold.name.empty() ? "" : fold.name + ": ", name, ", seed ", seed);
+        std::optional<UnitScores> unit = finished.load(key);
+        if (!unit) {
+          if (o.stop && o.stop()) throw Stopped{};
+          say(what);
+          unit.emplace();
+          auto score = [&](std::size_t k, const HeldOut& truth, const Prediction& p) {
+            unit->entries.push_back({k, p.mean, evaluate_condition(queue, space, truth, p)});
+          };
+          if (name == "replicate")
+            replicate(truths, seed, score);
+          else if (name == "true-sampler")
+            true_sampler(data, fold, truths, o.cells, seed, score);
+          else
+            model_unit(queue, data, fold, train, truths, name, training, o.cells, backbone, score);
+          finished.store(key, *unit);
+        } else {
+          say(what + ": done before");
         }
-        std::unique_ptr<Model> own;
-        if (name != "backbone") {
-          own = make_model(name);
-          own->use_backbone(backbone);
-          own->fit(queue, train, training, {});
-        }
-        const Model* model = name == "backbone" ? backbone.get() : own.get();
-        for (std::size_t k = 0; k < truths.size(); ++k) {
-          const Fold::Entry& e = fold.test[k];
-          const auto context = static_cast<std::size_t>(
-              std::find(data.contexts.begin(), data.contexts.end(), e.context) - data.contexts.begin());
-          const Query query{data.conditions[data.condition_index(e.label)], context};
-          Prediction p;
-          p.mean = model->predict_mean(queue, query);
-          if (model->samples()) {
-            GeneratedCells cells = model->sample(queue, query, o.cells, seed * 1000003 + k);
-            p.count = cells.count;
-            p.cells = std::move(cells.expression);
-          }
-          scoring.score(name, seed, fold.name, e, truths[k], p);
-        }
+        for (const UnitScores::Entry& e : unit->entries)
+          scoring.add(name, seed, fold.name, fold.test[e.number], truths[e.number], e.mean, e.values);
       }
     }
   }

@@ -47,7 +47,11 @@ struct BenchmarkOptions {
   std::vector<std::uint64_t> seeds{1};
   std::size_t cells = 400;
   TrainingOptions training;
+  std::string unfinished;      // folder where what is done is kept, for the caller to remove; empty: none
+  std::function<bool()> stop;  // asked between models; true: run_benchmark throws Stopped
 };
+/// A benchmark was asked to stop; what was done is kept.
+struct Stopped {};
 
 /// Among the models may stand `replicate` (half of the held-out cells predicts the other half) and, on simulated data,
 /// `true-sampler` (fresh cells of the simulator's truth).

@@ -105,8 +105,8 @@ void add_differential_metrics(Queue& queue, const HeldOut& t, const Prediction& 
   out.push_back({"de_direction", direction / static_cast<double>(count), "ok"});
   if (p.count < 2) return skip({"de_recall", "de_pr_auc"});
   const auto generated = sorted_genes(cpu, p.cells, p.count, G, n);
-  const auto said = differential_expression(
-      queue, matrix<const float>(generated.data(), G, std::min(n, p.count)), control_view);
+  const auto said =
+      differential_expression(queue, matrix<const float>(generated.data(), G, std::min(n, p.count)), control_view);
   double recalled = 0;
   std::vector<double> strength(G);
   for (std::size_t g = 0; g < G; ++g) {

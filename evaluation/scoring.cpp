@@ -4,9 +4,14 @@ namespace perturbine {
 
 void Scoring::score(const std::string& model, std::uint64_t seed, const std::string& fold, const Fold::Entry& entry,
                     const HeldOut& truth, const Prediction& prediction) {
-  for (MetricValue& v : evaluate_condition(queue_, space_, truth, prediction))
-    results_.rows.push_back({model, seed, fold, entry.group, entry.label, entry.context, std::move(v)});
-  Profile p{fold, {entry.label, entry.context, entry.group, {}}, {prediction.mean, truth.real_mean, {}}};
+  add(model, seed, fold, entry, truth, prediction.mean, evaluate_condition(queue_, space_, truth, prediction));
+}
+
+void Scoring::add(const std::string& model, std::uint64_t seed, const std::string& fold, const Fold::Entry& entry,
+                  const HeldOut& truth, const std::vector<double>& mean, const std::vector<MetricValue>& values) {
+  for (const MetricValue& v : values)
+    results_.rows.push_back({model, seed, fold, entry.group, entry.label, entry.context, v});
+  Profile p{fold, {entry.label, entry.context, entry.group, {}}, {mean, truth.real_mean, {}}};
   p.mean.control.assign(truth.genes, 0);
   for (std::size_t i = 0; i < truth.control.size(); ++i)
     p.mean.control[i % truth.genes] += static_cast<double>(truth.control[i]) / static_cast<double>(truth.control_cells);

@@ -16,6 +16,9 @@ class Scoring {
       : queue_(queue), space_(space), results_(results) {}
   void score(const std::string& model, std::uint64_t seed, const std::string& fold, const Fold::Entry& entry,
              const HeldOut& truth, const Prediction& prediction);
+  /// The same with the condition's metrics at hand.
+  void add(const std::string& model, std::uint64_t seed, const std::string& fold, const Fold::Entry& entry,
+           const HeldOut& truth, const std::vector<double>& mean, const std::vector<MetricValue>& values);
   /// Discrimination among the conditions of one model, seed, context and group, over all folds; then the summary.
   void finish();
 

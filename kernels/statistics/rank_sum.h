@@ -5,8 +5,8 @@
 namespace perturbine {
 namespace formulas {
 
-/// Walks two rising samples once: u counts the pairs in which a's value is the larger, ties half; ties adds t^3 - t over
-/// the groups of equal values, t their size in both samples together.
+/// Walks two rising samples once: u counts the pairs in which a's value is the larger, ties half; ties adds t^3 - t
+/// over the groups of equal values, t their size in both samples together.
 PERTURBINE_HOST_DEVICE inline void rank_sum(const float* a, std::size_t n, const float* b, std::size_t m, double& u,
                                             double& ties) {
   u = ties = 0;
@@ -35,13 +35,14 @@ PERTURBINE_HOST_DEVICE inline float quantile(const float* x, std::size_t n, floa
 
 /// The Mann-Whitney statistic of two samples of every gene, sorted (SortColumns), and its standard score with the
 /// correction for ties, without one for continuity:
-///   u = number of pairs a > b, ties half;  score = (u - n m / 2) / sqrt(n m / 12 (N + 1 - sum (t^3 - t) / (N (N - 1))))
+///   u = number of pairs a > b, ties half;  score = (u - n m / 2) / sqrt(n m / 12 (N + 1 - sum (t^3 - t) / (N (N -
+///   1))))
 /// with N = n + m; 0 where all values are equal. Source: Mann and Whitney, Ann. Math. Stat. 18 (1947) 50; Lehmann,
 /// Nonparametrics (1975), eq. 1.35.
 template <class T>
 struct RankSum {
-  MatrixView<const T> a, b;                // [genes, n], [genes, m], rows rising
-  VectorView<accumulator_t<T>> u, score;   // [genes]
+  MatrixView<const T> a, b;               // [genes, n], [genes, m], rows rising
+  VectorView<accumulator_t<T>> u, score;  // [genes]
 
   static constexpr std::string_view name = "rank_sum";
   template <class Visitor>

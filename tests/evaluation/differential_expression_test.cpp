@@ -65,10 +65,9 @@ TEST(DifferentialExpression, MetricsFindWhatChanged) {
     g.genes = 30;
     set_moments(g, generated);
     std::vector<MetricValue> out;
-    add_differential_metrics(queue, t,
-                             {g.real_mean, with_cells ? generated : std::vector<float>{},
-                              with_cells ? generated.size() / 30 : 0},
-                             control.real_mean, out);
+    add_differential_metrics(
+        queue, t, {g.real_mean, with_cells ? generated : std::vector<float>{}, with_cells ? generated.size() / 30 : 0},
+        control.real_mean, out);
     return out;
   };
   const auto good = score(cells(400, 3, 5, 5), true);
