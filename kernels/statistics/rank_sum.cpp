@@ -11,7 +11,7 @@ void run(Cpu& cpu, const RankSum<float>& op) {
     double u, ties;
     formulas::rank_sum(op.a.row(g), n, op.b.row(g), m, u, ties);
     op.u[g] = static_cast<float>(u);
-    op.score[g] = static_cast<float>(formulas::rank_score(u, ties, static_cast<double>(n), static_cast<double>(m)));
+    op.score[g] = formulas::rank_score(u, ties, static_cast<double>(n), static_cast<double>(m));
   });
 }
 

@@ -15,7 +15,7 @@ __global__ void __launch_bounds__(threads) rank_sum(RankSum<float> op) {
   double u, ties;
   formulas::rank_sum(op.a.row(g), op.a.columns, op.b.row(g), op.b.columns, u, ties);
   op.u[g] = static_cast<float>(u);
-  op.score[g] = static_cast<float>(formulas::rank_score(u, ties, n, m));
+  op.score[g] = formulas::rank_score(u, ties, n, m);
 }
 
 __global__ void __launch_bounds__(threads) quantiles(Quantiles<float> op) {

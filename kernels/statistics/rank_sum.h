@@ -81,9 +81,12 @@ struct Quantiles {
 
 namespace formulas {
 
-PERTURBINE_HOST_DEVICE inline double rank_score(double u, double ties, double n, double m) {
-  const double all = n + m, variance = n * m / 12 * (all + 1 - ties / (all * (all - 1)));
-  return variance > 0 ? (u - n * m / 2) / __builtin_sqrt(variance) : 0.0;
+/// The standard score; the differences in double, the quotients in float (a division of doubles costs a GPU a call).
+PERTURBINE_HOST_DEVICE inline float rank_score(double u, double ties, double n, double m) {
+  const double all = n + m, pairs = all * (all - 1), spread = (all + 1) * pairs - ties;
+  if (!(spread > 0)) return 0.0f;  // one value
+  const float variance = static_cast<float>(n * m * spread) / static_cast<float>(12 * pairs);
+  return static_cast<float>(u - 0.5 * n * m) / __builtin_sqrtf(variance);
 }
 
 }  // namespace formulas
