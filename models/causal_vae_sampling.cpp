@@ -320,19 +320,12 @@ std::vector<double> CausalVae::predict_mean(Queue& queue, const Query& q) const 
 
 void CausalVae::choose_mean_share(Queue& queue) {
   const TrainingData& v = *data().validation;
-  std::map<std::pair<std::int32_t, std::int32_t>, std::vector<std::size_t>> groups;
-  for (std::size_t i = 0; i < v.cells(); ++i)
-    if (v.condition[i] != 0) groups[{v.condition[i], v.context[i]}].push_back(i);
   std::vector<JudgedShift> judged;
-  for (const auto& [key, cells] : groups) {
-    const Query q{v.conditions[static_cast<std::size_t>(key.first)], static_cast<std::size_t>(key.second)};
-    const auto mean = backbone_->mean(q), own = own_mean(queue, q);
-    std::vector<double> missed(v.genes, 0), shift(v.genes);
-    for (const std::size_t i : cells)
-      for (std::size_t g = 0; g < v.genes; ++g)
-        missed[g] += static_cast<double>(v.row(i)[g]) / static_cast<double>(cells.size());
-    for (std::size_t g = 0; g < v.genes; ++g) missed[g] -= mean[g], shift[g] = own[g] - mean[g];
-    judged.push_back(JudgedShift::of(missed, shift));
+  for (ConditionMean& m : condition_means(v, v.expression)) {
+    const auto mean = backbone_->mean(m.query);
+    std::vector<double> shift = own_mean(queue, m.query);
+    for (std::size_t g = 0; g < mean.size(); ++g) m.mean[g] -= mean[g], shift[g] -= mean[g];
+    judged.push_back(JudgedShift::of(m.mean, shift));
   }
   const MeanShare share = perturbine::choose_mean_share(judged);
   mean_share_ = judged.size() < 3 ? 0 : share.taken;

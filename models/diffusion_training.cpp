@@ -5,6 +5,7 @@
 
 #include "kernels/core/philox.h"
 #include "models/diffusion.h"
+#include "models/mean_share.h"
 
 namespace perturbine {
 namespace {
@@ -90,31 +91,17 @@ void Diffusion::choose_mean_share(Queue& queue) {
   // The share in [0, 1] with the least squared error on validation conditions: 0, the closed form, is among the
   // choices.
   const TrainingData& validation = *backbone_->data().validation;
-  const std::size_t G = validation.genes;
-  std::map<std::pair<std::int32_t, std::int32_t>, std::pair<double, std::vector<double>>> sums;
-  for (std::size_t i = 0; i < validation.cells(); ++i) {
-    if (validation.condition[i] == 0) continue;
-    auto& [count, sum] = sums[{validation.condition[i], validation.context[i]}];
-    sum.resize(G, 0);
-    count += 1;
-    for (std::size_t g = 0; g < G; ++g) sum[g] += static_cast<double>(validation.row(i)[g]);
+  std::vector<JudgedShift> judged;
+  for (ConditionMean& m : condition_means(validation, validation.expression)) {
+    const auto mean = backbone_->mean(m.query);
+    for (std::size_t g = 0; g < mean.size(); ++g) m.mean[g] -= mean[g];
+    judged.push_back(JudgedShift::of(m.mean, shift(queue, m.query)));
   }
-  double along = 0, length = 0, misses = 0;
-  for (auto& [key, group] : sums) {
-    auto& [count, sum] = group;
-    const Query q{validation.conditions[static_cast<std::size_t>(key.first)], static_cast<std::size_t>(key.second)};
-    const auto mean = backbone_->mean(q), moved = shift(queue, q);
-    for (std::size_t g = 0; g < G; ++g) {
-      const double missed = sum[g] / count - mean[g];
-      along += missed * moved[g], length += moved[g] * moved[g], misses += missed * missed;
-    }
-  }
-  mean_share_ = length > 0 ? std::clamp(along / length, 0.0, 1.0) : 0;
-  const double left = misses - 2 * mean_share_ * along + mean_share_ * mean_share_ * length;
-  mean_report_ = text("the network moves the mean by ", mean_share_, " of its shift, chosen on ", sums.size(),
-                      " validation conditions: root mean square of the error ",
-                      std::sqrt(misses / static_cast<double>(sums.size())), " to ",
-                      std::sqrt(std::max(0.0, left) / static_cast<double>(sums.size())));
+  const MeanShare share = perturbine::choose_mean_share(judged);
+  mean_share_ = share.best;
+  mean_report_ = text("the network moves the mean by ", mean_share_, " of its shift, chosen on ", judged.size(),
+                      " validation conditions, which takes ", 100 * share.gain, " % (standard error ",
+                      100 * share.error, ") off the squared error");
 }
 
 double Diffusion::validation_loss(Queue& queue) const {

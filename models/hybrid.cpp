@@ -128,19 +128,8 @@ void Hybrid::choose_share(Queue& queue) {
     train_on(learn, [&](const Parameters& parameters, const MeanNetwork& network) {
       const TrainingData& v = *data().validation;
       const auto about = about_means(v, [&](const Query& q) { return backbone_->mean(q); });
-      std::map<std::pair<std::int32_t, std::int32_t>, std::pair<double, std::vector<double>>> sums;
-      for (std::size_t i = 0; i < v.cells(); ++i) {
-        if (v.condition[i] == 0) continue;
-        auto& [count, sum] = sums[{v.condition[i], v.context[i]}];
-        sum.resize(width(), 0);
-        count += 1;
-        for (std::size_t k = 0; k < width(); ++k) sum[k] += static_cast<double>(about[i * width() + k]);
-      }
-      for (const auto& [key, group] : sums) {
-        Pair p{{v.conditions[static_cast<std::size_t>(key.first)], static_cast<std::size_t>(key.second)}, {}, {}};
-        for (const double s : group.second) p.missed.push_back(static_cast<float>(s / group.first));
-        judge(parameters, network, p);
-      }
+      for (const ConditionMean& m : condition_means(v, about))
+        judge(parameters, network, Pair{m.query, {}, {m.mean.begin(), m.mean.end()}});
     });
   } else if (pairs_.size() >= 8) {
     for (std::size_t fold = 0; fold < 4; ++fold) {

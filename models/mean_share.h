@@ -3,7 +3,16 @@
 #include <cstddef>
 #include <vector>
 
+#include "io/batch.h"
+
 namespace perturbine {
+
+/// Mean of `values` [cells, width] over the cells of each perturbed condition and context of the data.
+struct ConditionMean {
+  Query query;
+  std::vector<double> mean;  // [width]
+};
+std::vector<ConditionMean> condition_means(const TrainingData& data, const std::vector<float>& values);
 
 /// Of one judged condition: missed . shift, |shift|^2 and |missed|^2, where `missed` is what the closed form misses of
 /// its mean and `shift` what the network adds.

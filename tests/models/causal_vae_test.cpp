@@ -364,6 +364,37 @@ TEST(CausalVae, SparseGatesCloseWhatIsNotNeeded) {
   EXPECT_GT(sparse.back(), .5f * open.back());  // the large one stays
 }
 
+TEST(CausalVae, ChoosesTheShareOfItsOwnMeanOnValidationConditionsAndKeepsIt) {
+  // B in type 2 and A+B in both are held out for the choice.
+  const TrainingData all = crossed().train;
+  auto part = [&](bool validation) {
+    TrainingData d;
+    d.genes = all.genes, d.contexts = all.contexts, d.batches = all.batches, d.conditions = all.conditions;
+    for (std::size_t i = 0; i < all.cells(); ++i) {
+      const bool held_out = all.condition[i] == 2 || (all.condition[i] == 3 && all.context[i] == 1);
+      if (held_out != validation) continue;
+      d.condition.push_back(all.condition[i]), d.context.push_back(all.context[i]), d.batch.push_back(all.batch[i]);
+      d.library_size.push_back(all.library_size[i]);
+      d.expression.insert(d.expression.end(), all.row(i), all.row(i) + genes);
+    }
+    return d;
+  };
+  TrainingData d = part(false);
+  d.validation = std::make_shared<const TrainingData>(part(true));
+  Queue queue(test_device(), {.threads = 2});
+  CausalVae model, loaded;
+  model.fit(queue, d, options(), {});
+  EXPECT_NE(model.report().back().find("3 validation conditions"), std::string::npos) << model.report().back();
+  const auto state = model.state(queue);
+  ASSERT_EQ(state.choices.size(), 1u);
+  EXPECT_GE(state.choices[0], 0);
+  EXPECT_LE(state.choices[0], 1);
+  loaded.prepare(queue, d, options());
+  loaded.set_state(queue, state);
+  const Query q{parse_condition("A+B"), 1};
+  EXPECT_EQ(loaded.predict_mean(queue, q), model.predict_mean(queue, q));
+}
+
 TEST(CausalVae, RefusesWhatItCannotDo) {
   const TrainingData d = toy();
   Queue queue(Device::cpu, {.threads = 2});
