@@ -21,7 +21,7 @@ namespace perturbine {
 TrainingData training_data(const Dataset& data, const Fold& fold, Role role) {
   TrainingData t;
   const auto cells = fold.cells_with(role);
-  t.genes = data.genes();
+  t.genes = data.genes(), t.gene_names = data.gene_names;
   t.contexts = data.contexts, t.batches = data.batches;
   // Conditions without training cells are not known to the model.
   std::vector<std::int32_t> number(data.labels.size(), -1);

@@ -71,6 +71,7 @@ Run load_run(Queue& queue, const std::string& path) {
     r.version = c.texts.at("version");
     r.step = static_cast<std::size_t>(c.integers.at("step").at(0));
     TrainingData d = take_cells(c, "", r.gene_names.size(), path);
+    d.gene_names = r.gene_names;
     if (c.lists.count("validation_conditions") != 0)
       d.validation = std::make_shared<const TrainingData>(take_cells(c, "validation_", d.genes, path));
     r.model = make_trainable(c.texts.at("model"));

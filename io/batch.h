@@ -12,6 +12,7 @@ namespace perturbine {
 
 struct TrainingData {
   std::size_t genes = 0;
+  std::vector<std::string> gene_names;           // of each gene, or empty where nobody knows
   std::vector<Condition> conditions;             // 0 is control
   std::vector<std::string> contexts;             // at least one; a single empty name where there are none
   std::vector<std::int32_t> condition, context;  // of each cell

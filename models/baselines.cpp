@@ -7,6 +7,7 @@
 
 #include "kernels/random/random.h"
 #include "models/linear_algebra.h"
+#include "models/linear_map.h"
 #include "models/mean_model.h"
 #include "models/real_cells.h"
 
@@ -225,6 +226,24 @@ class Thinned final : public Baseline {
   }
 };
 
+/// The linear map from the perturbed gene to its effect; cells are controls moved by it.
+class Linear final : public Baseline {
+ public:
+  Linear() : Baseline("linear", MeanRule::Kind::mean) {}
+  std::vector<std::string> report() const override {
+    return {text("linear: ", map_->placed(), " of ", effects().rows().size(),
+                 " training conditions perturb a measured gene",
+                 map_->placed() == 0 ? "; without any it is the mean change" : "")};
+  }
+
+ protected:
+  void prepare() override { map_.emplace(effects(), data().gene_names); }
+  std::vector<double> change(const Query& q) const override { return map_->change(q.condition); }
+
+ private:
+  std::optional<LinearMap> map_;
+};
+
 /// Training cells drawn with weights that an exponential tilt gives them, so that their mean is the additive one in 20
 /// principal components.
 class Tilted final : public Baseline {
@@ -260,9 +279,9 @@ class Tilted final : public Baseline {
 }  // namespace
 
 const std::vector<std::string>& baseline_names() {
-  static const std::vector<std::string> names{"no-change",       "mean",    "matching-mean", "additive",
-                                              "additive-cells",  "ridge",   "knn",           "kernel-shift",
-                                              "latent-additive", "thinned", "tilted"};
+  static const std::vector<std::string> names{"no-change", "mean",   "matching-mean", "additive",     "additive-cells",
+                                              "ridge",     "linear", "knn",           "kernel-shift", "latent-additive",
+                                              "thinned",   "tilted"};
   return names;
 }
 
@@ -273,6 +292,7 @@ std::unique_ptr<Model> make_baseline(const std::string& name) {
   if (name == "additive") return std::make_unique<Additive>();
   if (name == "additive-cells") return std::make_unique<Baseline>(name, MeanRule::Kind::additive);
   if (name == "ridge") return std::make_unique<Baseline>(name, MeanRule::Kind::ridge);
+  if (name == "linear") return std::make_unique<Linear>();
   if (name == "knn") return std::make_unique<NearestConditions>();
   if (name == "kernel-shift") return std::make_unique<KernelShift>();
   if (name == "latent-additive") return std::make_unique<LatentAdditive>();

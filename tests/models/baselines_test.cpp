@@ -5,6 +5,7 @@
 
 #include "models/backbone.h"
 #include "models/baselines.h"
+#include "models/linear_map.h"
 #include "models/real_cells.h"
 #include "tests/models/toy.h"
 
@@ -39,6 +40,38 @@ TEST(Baselines, EveryNameIsAModelThatSamples) {
     EXPECT_EQ(model->sample(queue, q, 40, 3).expression, cells.expression) << name;
   }
   EXPECT_EQ(make_baseline("diffusion"), nullptr);
+}
+
+TEST(Baselines, LinearMapFindsTheEffectOfAGeneFromWhatTheGeneIs) {
+  // Gene g has the trait v_g; perturbing gene p changes every gene g by v_p v_g. G3 and G8 are never perturbed.
+  const double v[] = {-1, -.8, -.6, -.5, -.2, .2, .4, .6, .7, 1};
+  auto data = [&](bool named) {
+    TrainingData d;
+    d.genes = 10, d.contexts = {""};
+    d.conditions.emplace_back();
+    for (std::size_t p = 0; p < 10; ++p) {
+      if (named) d.gene_names.push_back("G" + std::to_string(p));
+      if (p != 3 && p != 8) d.conditions.push_back(parse_condition("G" + std::to_string(p)));
+    }
+    for (std::size_t c = 0; c < d.conditions.size(); ++c)
+      for (std::size_t i = 0; i < 4; ++i) {
+        d.condition.push_back(static_cast<std::int32_t>(c)), d.context.push_back(0), d.library_size.push_back(5000);
+        const double trait = c == 0 ? 0 : v[std::stoul(d.conditions[c].parts[0].name.substr(1))];
+        for (std::size_t g = 0; g < 10; ++g) d.expression.push_back(static_cast<float>(3 + trait * v[g]));
+      }
+    return d;
+  };
+  const LinearMap map(EffectTable(data(true)), data(true).gene_names);
+  EXPECT_EQ(map.placed(), 8u);
+  for (const std::size_t p : {3u, 8u}) {
+    const auto change = map.change(parse_condition("G" + std::to_string(p)));
+    for (std::size_t g = 0; g < 10; ++g) EXPECT_NEAR(change[g], v[p] * v[g], .08) << p << " " << g;
+  }
+  // Of genes that are not measured nothing is known but the mean change.
+  const LinearMap nowhere(EffectTable(data(false)), {});
+  EXPECT_EQ(nowhere.placed(), 0u);
+  const auto change = nowhere.change(parse_condition("G0"));
+  for (std::size_t g = 0; g < 10; ++g) EXPECT_NEAR(change[g], -.05 * v[g], 1e-5);
 }
 
 TEST(Baselines, MatchingMeanAndNearestConditionsByHand) {
