@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 
 #include "cli/command.h"
 
@@ -119,9 +120,15 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGINT, [](int) {
-    if (cli::interrupted.exchange(true)) std::_Exit(130);
-  });
+  // Ctrl-C goes to a thread that does nothing but wait for it; every other thread, made after this, has it blocked. A
+  // handler would run on the stack of whatever thread computes just then.
+  sigset_t interrupt;
+  sigemptyset(&interrupt), sigaddset(&interrupt, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &interrupt, nullptr);
+  std::thread([interrupt] {
+    for (int signal = 0; sigwait(&interrupt, &signal) == 0;)
+      if (cli::interrupted.exchange(true)) std::_Exit(130);
+  }).detach();
   std::signal(SIGXFSZ, SIG_IGN);  // a full disk is an error message, not a signal
   try {
     return run(argc, argv);

@@ -180,6 +180,33 @@ std::string key_of(const Fold& fold, const Dataset& data) {
   return key + hash_of(data.condition);
 }
 
+// An even choice of at most 150 cells on the first two principal components.
+std::vector<float> on_two_components(const EvaluationSpace& space, const std::vector<float>& cells, std::size_t count) {
+  const std::size_t genes = space.components.mean.size(), n = std::min<std::size_t>(150, count);
+  std::vector<float> some, out;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto row = cells.begin() + static_cast<std::ptrdiff_t>(i * count / n * genes);
+    some.insert(some.end(), row, row + static_cast<std::ptrdiff_t>(genes));
+  }
+  const std::vector<float> z = project(space.components, some.data(), n);
+  const std::size_t width = space.components.components.rows;
+  for (std::size_t i = 0; i < n; ++i) out.push_back(z[i * width]), out.push_back(width > 1 ? z[i * width + 1] : 0.0f);
+  return out;
+}
+
+ConditionPicture picture(const std::string& model, const Fold::Entry& entry, const HeldOut& t,
+                         const UnitScores::Entry& e) {
+  ConditionPicture p{model, entry.label, entry.context, {}, {}, e.real_cells, e.generated_cells};
+  std::vector<double> control(t.genes, 0);
+  for (std::size_t i = 0; i < t.control.size(); ++i)
+    control[i % t.genes] += static_cast<double>(t.control[i]) / static_cast<double>(t.control_cells);
+  for (std::size_t g = 0; g < t.genes; ++g) {
+    p.real_change.push_back(static_cast<float>(t.real_mean[g] - control[g]));
+    p.predicted_change.push_back(static_cast<float>(e.mean[g] - control[g]));
+  }
+  return p;
+}
+
 // One half of the held-out cells predicts the other.
 void replicate(const std::vector<HeldOut>& truths, std::uint64_t seed, const Score& score) {
   for (std::size_t k = 0; k < truths.size(); ++k) {
@@ -285,6 +312,16 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
                   ": has no test entry");
   }
   const FinishedUnits finished(o.unfinished);
+  // Pictures: an even choice of four of all held-out conditions.
+  std::map<const Fold*, std::size_t> first_entry;
+  std::size_t entries = 0;
+  for (const Fold& fold : folds) first_entry[&fold] = entries, entries += fold.test.size();
+  auto pictured = [&](const Fold& fold, std::size_t k) {
+    const std::size_t at = first_entry[&fold] + k, count = std::min<std::size_t>(4, entries);
+    for (std::size_t i = 0; i < count; ++i)
+      if (at == i * entries / count) return true;
+    return false;
+  };
   const std::string data_key = key_of(data);
   for (const Fold& fold : folds) {
     const TrainingData train = data_for_models(data, fold);
@@ -306,7 +343,11 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
           say(what);
           unit.emplace();
           auto score = [&](std::size_t k, const HeldOut& truth, const Prediction& p) {
-            unit->entries.push_back({k, p.mean, evaluate_condition(queue, space, truth, p)});
+            unit->entries.push_back({k, p.mean, evaluate_condition(queue, space, truth, p), {}, {}});
+            if (pictured(fold, k) && p.count > 0) {
+              unit->entries.back().real_cells = on_two_components(space, truth.real, truth.real_cells);
+              unit->entries.back().generated_cells = on_two_components(space, p.cells, p.count);
+            }
           };
           if (name == "replicate")
             replicate(truths, seed, score);
@@ -318,8 +359,11 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
         } else {
           say(what + ": done before");
         }
-        for (const UnitScores::Entry& e : unit->entries)
+        for (const UnitScores::Entry& e : unit->entries) {
           scoring.add(name, seed, fold.name, fold.test[e.number], truths[e.number], e.mean, e.values);
+          if (!e.generated_cells.empty() && seed == o.seeds.front() && (name == "backbone" || is_trainable(name)))
+            r.pictures.push_back(picture(name, fold.test[e.number], truths[e.number], e));
+        }
       }
     }
   }

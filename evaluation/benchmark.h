@@ -30,10 +30,19 @@ struct PairedRow {
   Interval difference;
 };
 
+/// What the page draws of one held-out condition: changes of means against control, and cells in the first two
+/// principal components.
+struct ConditionPicture {
+  std::string model, condition, context;
+  std::vector<float> real_change, predicted_change;  // [genes]
+  std::vector<float> real, generated;                // [cells, 2], at most 150 cells each
+};
+
 struct BenchmarkResults {
   std::vector<ResultRow> rows;
   std::vector<SummaryRow> summary;
-  std::vector<PairedRow> paired;  // against backbone, where it is among the models
+  std::vector<PairedRow> paired;           // against backbone, where it is among the models
+  std::vector<ConditionPicture> pictures;  // of up to four conditions, by the backbone and the trained models
   std::vector<std::string> models, groups;
   std::vector<std::uint64_t> seeds;
   double seconds = 0;

@@ -20,7 +20,7 @@ std::optional<UnitScores> FinishedUnits::load(const std::string& key) const {
   UnitScores scores;
   try {
     for (const auto& e : j.at("entries")) {
-      UnitScores::Entry entry{e.at("number"), e.at("mean"), {}};
+      UnitScores::Entry entry{e.at("number"), e.at("mean"), {}, e.at("real_cells"), e.at("generated_cells")};
       for (const auto& v : e.at("values"))
         entry.values.push_back({v.at(0), v.at(1).is_null() ? std::nan("") : v.at(1).get<double>(), v.at(2)});
       scores.entries.push_back(std::move(entry));
@@ -40,7 +40,11 @@ void FinishedUnits::store(const std::string& key, const UnitScores& scores) cons
   for (const UnitScores::Entry& e : scores.entries) {
     nlohmann::json values = nlohmann::json::array();
     for (const MetricValue& v : e.values) values.push_back({v.metric, v.value, v.status});  // NaN is written as null
-    j["entries"].push_back({{"number", e.number}, {"mean", e.mean}, {"values", values}});
+    j["entries"].push_back({{"number", e.number},
+                            {"mean", e.mean},
+                            {"values", values},
+                            {"real_cells", e.real_cells},
+                            {"generated_cells", e.generated_cells}});
   }
   write_text(path(key), j.dump());
 }

@@ -15,6 +15,7 @@ struct UnitScores {
     std::size_t number = 0;    // of the fold's test entries
     std::vector<double> mean;  // predicted, [genes]
     std::vector<MetricValue> values;
+    std::vector<float> real_cells, generated_cells;  // [cells, 2], where a picture is wanted
   };
   std::vector<Entry> entries;
 };

@@ -1,11 +1,10 @@
-// The results as files: JSON, CSV, a terminal table and one HTML page with SVG written here.
-#include <algorithm>
+// The results as files: JSON, CSV and a terminal table. The page: report_html.cpp.
 #include <cmath>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "evaluation/benchmark.h"
+#include "evaluation/report_parts.h"
 
 namespace perturbine {
 namespace {
@@ -14,41 +13,6 @@ using Json = nlohmann::ordered_json;
 
 Json number(double v) { return std::isfinite(v) ? Json(v) : Json(nullptr); }
 
-std::string short_number(double v) {
-  if (!std::isfinite(v)) return "-";
-  char s[32];
-  const double a = std::abs(v);
-  std::snprintf(s, sizeof s, a >= 100 ? "%.0f" : a >= 10 ? "%.1f" : a >= .1 ? "%.3f" : "%.4f", v);
-  return s;
-}
-
-// Text that may hold anything a file's author chose, made safe for HTML and SVG.
-std::string escape(const std::string& s) {
-  std::string out;
-  for (const char c : s) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += static_cast<unsigned char>(c) < 32 ? ' ' : c;
-    }
-  }
-  return out;
-}
-
 std::string csv_cell(const std::string& s) {
   std::string body = s;
   if (!body.empty() && std::string("=+-@").find(body[0]) != std::string::npos) body = "'" + body;  // no formulas
@@ -56,110 +20,6 @@ std::string csv_cell(const std::string& s) {
   std::string quoted = "\"";
   for (const char c : body) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
   return quoted + "\"";
-}
-
-const Interval* find(const BenchmarkResults& r, const std::string& model, const std::string& group,
-                     const std::string& metric) {
-  for (const SummaryRow& s : r.summary)
-    if (s.model == model && s.group == group && s.metric == metric) return &s.interval;
-  return nullptr;
-}
-
-// How good a value is: smaller is better after this.
-double badness(const std::string& metric, double v) {
-  const int d = metric_direction(metric);
-  if (d > 0) return -v;
-  if (d < 0)
-    return metric.starts_with("energy_distance") || metric == "rbf_mmd" || metric == "sinkhorn_divergence" ? std::abs(v)
-                                                                                                           : v;
-  return std::abs(v - metric_target(metric).value_or(0));
-}
-
-const std::vector<std::string>& main_metrics() {
-  static const std::vector<std::string> m{
-      "l2",   "pearson_delta", "interaction_correlation", "energy_distance", "rbf_mmd", "wasserstein1",
-      "crps", "coverage_90",   "variance_ratio"};
-  return m;
-}
-
-// Horizontal bars of one metric with intervals: models from top to bottom.
-std::string bars(const BenchmarkResults& r, const std::string& group, const std::string& metric) {
-  double low = 0, high = 0;
-  std::vector<std::pair<std::string, Interval>> shown;
-  for (const std::string& m : r.models)
-    if (const Interval* i = find(r, m, group, metric)) {
-      shown.emplace_back(m, *i);
-      low = std::min(low, i->low), high = std::max(high, i->high);
-    }
-  if (shown.empty() || high <= low) return "";
-  const int left = 130, width = 300, row = 22, height = 34 + row * static_cast<int>(shown.size());
-  auto x = [&](double v) { return left + (v - low) / (high - low) * width; };
-  std::string s =
-      text("<figure><svg role=\"img\" viewBox=\"0 0 ", left + width + 60, " ", height, "\"><title>", escape(metric),
-           "</title>", "<text x=\"", left, "\" y=\"14\" class=\"h\">", escape(metric), "</text>");
-  int y = 24;
-  for (const auto& [m, i] : shown) {
-    const double a = x(std::min(0.0, i.mean)), b = x(std::max(0.0, i.mean));
-    s += text("<text x=\"", left - 8, "\" y=\"", y + 13, "\" text-anchor=\"end\">", escape(m), "</text><rect x=\"", a,
-              "\" y=\"", y + 3, "\" width=\"", std::max(1.0, b - a), "\" height=\"12\" class=\"",
-              m == "backbone" || m == "replicate" || m == "true-sampler" ? "b" : "m", "\"/><line x1=\"", x(i.low),
-              "\" x2=\"", x(i.high), "\" y1=\"", y + 9, "\" y2=\"", y + 9, "\" class=\"e\"/><text x=\"",
-              x(std::max(i.high, 0.0)) + 5, "\" y=\"", y + 13, "\">", short_number(i.mean), "</text>");
-    y += row;
-  }
-  return s + "</svg></figure>\n";
-}
-
-std::string html_table(const BenchmarkResults& r, const std::string& group) {
-  std::string s = "<table><thead><tr><th>model</th>";
-  for (const auto& m : metric_names()) s += "<th>" + escape(m) + "</th>";
-  s += "</tr></thead><tbody>\n";
-  std::map<std::string, double> best;
-  for (const auto& metric : metric_names())
-    for (const auto& model : r.models)
-      if (const Interval* i =
-              model == "replicate" || model == "true-sampler" ? nullptr : find(r, model, group, metric)) {
-        const double b = badness(metric, i->mean);
-        if (!best.count(metric) || b < best[metric]) best[metric] = b;
-      }
-  for (const auto& model : r.models) {
-    s += "<tr><th>" + escape(model) +
-         (model == "replicate" || model == "true-sampler" ? " <small>(ceiling)</small>" : "") + "</th>";
-    for (const auto& metric : metric_names()) {
-      const Interval* i = find(r, model, group, metric);
-      const bool is_best =
-          i != nullptr && model != "replicate" && model != "true-sampler" && badness(metric, i->mean) <= best[metric];
-      s += i == nullptr ? "<td>-</td>"
-                        : text("<td", is_best ? " class=\"best\"" : "", " title=\"95 % interval ", short_number(i->low),
-                               " to ", short_number(i->high), ", ", i->n, " values\">", short_number(i->mean), "</td>");
-    }
-    s += "</tr>\n";
-  }
-  return s + "</tbody></table>\n";
-}
-
-std::string verdict(const BenchmarkResults& r) {
-  std::string s;
-  for (const std::string& model : r.models) {
-    std::string better, worse;
-    bool compared = false;
-    for (const PairedRow& p : r.paired) {
-      if (p.model != model || p.group != "all") continue;
-      compared = true;
-      const int d = metric_direction(p.metric);
-      if (d == 0) continue;
-      const bool gains = d > 0                               ? p.difference.low > 0
-                         : p.difference.high<0, loses = d> 0 ? p.difference.high < 0
-                                                             : p.difference.low > 0;
-      if (gains) better += (better.empty() ? "" : ", ") + p.metric;
-      if (loses) worse += (worse.empty() ? "" : ", ") + p.metric;
-    }
-    if (!compared || !is_trainable(model)) continue;
-    s += text("<p><b>", escape(model), "</b> against <b>backbone</b>, paired by condition: ",
-              better.empty() ? "no metric is better beyond its interval" : "better in " + escape(better), "; ",
-              worse.empty() ? "none is worse" : "worse in " + escape(worse), ".</p>\n");
-  }
-  return s;
 }
 
 }  // namespace
@@ -269,39 +129,6 @@ std::string metrics_table(const BenchmarkResults& r) {
       return short_number(i.mean) + (i.low > 0 || i.high < 0 ? "*" : "");
     });
   }
-  return s;
-}
-
-std::string report_html(const BenchmarkResults& r) {
-  std::string s =
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width\">\n"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src "
-      "data:\">\n"
-      "<title>Perturbine benchmark</title><style>body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem "
-      "auto;padding:0 1rem;color:#1a1a1a;background:#fff}"
-      "table{border-collapse:collapse;font-size:12px;display:block;overflow-x:auto}th,td{padding:.25rem "
-      ".5rem;text-align:right;border-bottom:1px solid #ddd;white-space:nowrap}"
-      "tbody "
-      "th{text-align:left}td.best{background:#dcefe6;font-weight:600}.plots{display:grid;grid-template-columns:repeat("
-      "auto-fit,minmax(22rem,1fr));gap:.5rem}"
-      "figure{margin:0}svg{width:100%;font:12px system-ui,sans-serif}svg "
-      ".h{font-weight:600}.m{fill:#0072b2}.b{fill:#999}.e{stroke:#222;stroke-width:1.5}"
-      ".note{background:#fff4d6;padding:.5rem 1rem}</style></head><body>\n<h1>Perturbine benchmark</h1>\n";
-  s += "<p>Data: <code>" + escape(r.data_path) + "</code>, library size from " + escape(r.library_size_source) + ", " +
-       std::to_string(r.seeds.size()) + " seed(s), " + short_number(r.seconds) + " s.</p>\n";
-  if (r.simulated)
-    s += "<p class=\"note\"><b>Simulated data.</b> These cells were made by the program's own simulator; nothing here "
-         "says how a model does on real cells.</p>\n";
-  s += verdict(r);
-  for (const std::string& group : r.groups) {
-    s += "<h2>" + escape(group) + "</h2>\n" + html_table(r, group) + "<div class=\"plots\">\n";
-    for (const std::string& m : main_metrics()) s += bars(r, group, m);
-    s += "</div>\n";
-  }
-  s += "<p>Green: the best mean of the column, the ceiling aside. Hover a number for its interval: bootstrap over "
-       "conditions. "
-       "Every number is in metrics.json and metrics.csv beside this page.</p>\n</body></html>\n";
   return s;
 }
 
