@@ -30,9 +30,9 @@ std::string bars(const BenchmarkResults& r, const std::string& group, const std:
     const double a = x(std::min(0.0, i.mean)), b = x(std::max(0.0, i.mean));
     s += text("<text x=\"", left - 8, "\" y=\"", y + 13, "\" text-anchor=\"end\">", escape(m), "</text><rect x=\"", a,
               "\" y=\"", y + 3, "\" width=\"", std::max(1.0, b - a), "\" height=\"12\" class=\"",
-              m == "backbone" || is_ceiling(m) ? "b" : "m", "\"/><line x1=\"", x(i.low),
-              "\" x2=\"", x(i.high), "\" y1=\"", y + 9, "\" y2=\"", y + 9, "\" class=\"e\"/><text x=\"",
-              x(std::max(i.high, 0.0)) + 5, "\" y=\"", y + 13, "\">", short_number(i.mean), "</text>");
+              m == "backbone" || is_ceiling(m) ? "b" : "m", "\"/><line x1=\"", x(i.low), "\" x2=\"", x(i.high),
+              "\" y1=\"", y + 9, "\" y2=\"", y + 9, "\" class=\"e\"/><text x=\"", x(std::max(i.high, 0.0)) + 5,
+              "\" y=\"", y + 13, "\">", short_number(i.mean), "</text>");
     y += row;
   }
   return s + "</svg></figure>\n";
@@ -45,18 +45,15 @@ std::string html_table(const BenchmarkResults& r, const std::string& group) {
   std::map<std::string, double> best;
   for (const auto& metric : metric_names())
     for (const auto& model : r.models)
-      if (const Interval* i =
-              is_ceiling(model) ? nullptr : find(r, model, group, metric)) {
+      if (const Interval* i = is_ceiling(model) ? nullptr : find(r, model, group, metric)) {
         const double b = badness(metric, i->mean);
         if (!best.count(metric) || b < best[metric]) best[metric] = b;
       }
   for (const auto& model : r.models) {
-    s += "<tr><th>" + escape(model) +
-         (is_ceiling(model) ? " <small>(ceiling)</small>" : "") + "</th>";
+    s += "<tr><th>" + escape(model) + (is_ceiling(model) ? " <small>(ceiling)</small>" : "") + "</th>";
     for (const auto& metric : metric_names()) {
       const Interval* i = find(r, model, group, metric);
-      const bool is_best =
-          i != nullptr && !is_ceiling(model) && badness(metric, i->mean) <= best[metric];
+      const bool is_best = i != nullptr && !is_ceiling(model) && badness(metric, i->mean) <= best[metric];
       s += i == nullptr ? "<td>-</td>"
                         : text("<td", is_best ? " class=\"best\"" : "", " title=\"95 % interval ", short_number(i->low),
                                " to ", short_number(i->high), ", ", i->n, " values\">", short_number(i->mean), "</td>");
@@ -83,9 +80,9 @@ std::string scatter(const Scatter& p) {
   constexpr float left = 48, top = 28, size = 260;
   auto x = [&](float v) { return left + (v - low[0]) / (high[0] - low[0]) * size; };
   auto y = [&](float v) { return top + size - (v - low[1]) / (high[1] - low[1]) * size; };
-  std::string s = text("<figure><svg role=\"img\" viewBox=\"0 0 330 330\"><title>", escape(p.title), "</title><text x=\"",
-                       left, "\" y=\"16\" class=\"h\">", escape(p.title), "</text><rect x=\"", left, "\" y=\"", top,
-                       "\" width=\"", size, "\" height=\"", size, "\" class=\"f\"/>");
+  std::string s = text("<figure><svg role=\"img\" viewBox=\"0 0 330 330\"><title>", escape(p.title),
+                       "</title><text x=\"", left, "\" y=\"16\" class=\"h\">", escape(p.title), "</text><rect x=\"",
+                       left, "\" y=\"", top, "\" width=\"", size, "\" height=\"", size, "\" class=\"f\"/>");
   if (p.diagonal)
     s += text("<line x1=\"", x(low[0]), "\" y1=\"", y(low[0]), "\" x2=\"", x(high[0]), "\" y2=\"", y(high[0]),
               "\" class=\"d\"/>");
@@ -129,9 +126,12 @@ std::string pictures(const BenchmarkResults& r) {
     s += scatter({name + ": cells", "first principal component", "second", p.real, p.generated, false});
   }
   if (s.empty()) return s;
-  return "<h2>Single conditions, " + escape(model) + "</h2>\n<p>Left: every point a gene, its change against control as measured and as "
-         "predicted; the line is a perfect prediction. Right: real cells grey, generated ones blue, in the first principal "
-         "components of all real cells.</p>\n<div class=\"plots\">\n" + s + "</div>\n";
+  return "<h2>Single conditions, " + escape(model) +
+         "</h2>\n<p>Left: every point a gene, its change against control as measured and as "
+         "predicted; the line is a perfect prediction. Right: real cells grey, generated ones blue, in the first "
+         "principal "
+         "components of all real cells.</p>\n<div class=\"plots\">\n" +
+         s + "</div>\n";
 }
 
 }  // namespace
@@ -150,8 +150,10 @@ std::string report_html(const BenchmarkResults& r) {
       "th{text-align:left}td.best{background:#dcefe6;font-weight:600}.plots{display:grid;grid-template-columns:repeat("
       "auto-fit,minmax(22rem,1fr));gap:.5rem}"
       "figure{margin:0}svg{width:100%;font:12px system-ui,sans-serif}svg "
-      ".h{font-weight:600}.f{fill:none;stroke:#ccc}.d{stroke:#c40;stroke-dasharray:4 3}.pb{fill:#999;fill-opacity:.5}.pm{fill:"
-      "#0072b2;fill-opacity:.5}.verdict{max-width:46rem;font-size:17px}.m{fill:#0072b2}.b{fill:#999}.e{stroke:#222;stroke-width:1.5}"
+      ".h{font-weight:600}.f{fill:none;stroke:#ccc}.d{stroke:#c40;stroke-dasharray:4 "
+      "3}.pb{fill:#999;fill-opacity:.5}.pm{fill:"
+      "#0072b2;fill-opacity:.5}.verdict{max-width:46rem;font-size:17px}.m{fill:#0072b2}.b{fill:#999}.e{stroke:#222;"
+      "stroke-width:1.5}"
       ".note{background:#fff4d6;padding:.5rem 1rem}</style></head><body>\n<h1>Perturbine benchmark</h1>\n";
   s += "<p>Data: <code>" + escape(r.data_path) + "</code>, library size from " + escape(r.library_size_source) + ", " +
        std::to_string(r.seeds.size()) + " seed(s), " + short_number(r.seconds) + " s.</p>\n";

@@ -23,8 +23,8 @@ const std::vector<std::string>& main_metrics();
 /// `replicate` and `true-sampler` are not models.
 bool is_ceiling(const std::string& model);
 
-/// What the results say, in sentences for a reader who decides: which mean, which cells, whether a network was worth its
-/// training, where a baseline wins, how far to trust the spread.
+/// What the results say, in sentences for a reader who decides: which mean, which cells, whether a network was worth
+/// its training, where a baseline wins, how far to trust the spread.
 std::vector<std::string> verdict(const BenchmarkResults& results);
 /// The trained model (or the backbone) whose cells have the least energy distance over all conditions; empty if none.
 std::string best_trained(const BenchmarkResults& results);

@@ -20,8 +20,10 @@ std::vector<std::string> best(const BenchmarkResults& r, const std::string& metr
     const Interval* i = is_ceiling(m) ? nullptr : find(r, m, "all", metric);
     if (i == nullptr || !std::isfinite(i->mean)) continue;
     const double b = badness(metric, i->mean);
-    if (names.empty() || b < least - 1e-6 * std::abs(least)) names = {m}, least = b;
-    else if (b <= least + 1e-6 * std::abs(least)) names.push_back(m);
+    if (names.empty() || b < least - 1e-6 * std::abs(least))
+      names = {m}, least = b;
+    else if (b <= least + 1e-6 * std::abs(least))
+      names.push_back(m);
   }
   return names;
 }
@@ -69,7 +71,8 @@ std::vector<std::string> verdict(const BenchmarkResults& r) {
       if (find(r, ceiling, "all", "energy_distance") != nullptr)
         line += text("; ", std::string(ceiling) == "replicate" ? "half the real cells" : "the simulator itself", " ",
                      value(r, ceiling, "energy_distance"));
-    line += "), and gene by gene those of " + list_of(genes) + " (CRPS " + value(r, genes.empty() ? "" : genes[0], "crps") + ").";
+    line += "), and gene by gene those of " + list_of(genes) + " (CRPS " +
+            value(r, genes.empty() ? "" : genes[0], "crps") + ").";
     s.push_back(line);
   }
   // Was a network worth its training?
@@ -86,7 +89,8 @@ std::vector<std::string> verdict(const BenchmarkResults& r) {
         if (sign < 0) worse.emplace_back(plain(metric));
       }
     if (!better.empty())
-      gains.push_back(m + " in " + list_of(better) + (worse.empty() ? "" : " (and is worse in " + list_of(worse) + ")"));
+      gains.push_back(m + " in " + list_of(better) +
+                      (worse.empty() ? "" : " (and is worse in " + list_of(worse) + ")"));
     else if (!worse.empty())
       gains.push_back("but " + m + " is worse in " + list_of(worse));
   }
@@ -99,10 +103,11 @@ std::vector<std::string> verdict(const BenchmarkResults& r) {
       std::string& to = loss ? lost : won;
       to += (to.empty() ? "" : "; ") + (loss ? g.substr(4) : g);
     }
-    s.push_back(any ? "Paired by condition and beyond the 95 % interval, trained models beat the backbone (no network): " +
-                          won + "."
-                    : "No trained model beats the backbone (no network) beyond its 95 % interval in the mean, energy distance, "
-                      "MMD, Wasserstein distance or CRPS: use the backbone.");
+    s.push_back(
+        any ? "Paired by condition and beyond the 95 % interval, trained models beat the backbone (no network): " +
+                  won + "."
+            : "No trained model beats the backbone (no network) beyond its 95 % interval in the mean, energy distance, "
+              "MMD, Wasserstein distance or CRPS: use the backbone.");
     if (!lost.empty()) s.push_back("Beyond it, " + lost + ".");
   }
   // Where a simple baseline is best.
@@ -115,9 +120,12 @@ std::vector<std::string> verdict(const BenchmarkResults& r) {
   const std::string model = best_trained(r);
   if (const Interval* c = model.empty() ? nullptr : find(r, model, "all", "coverage_90"))
     s.push_back(text("The 90 % intervals of cells of ", model, " hold ", std::lround(100 * c->mean),
-                     " % of the real values, ", find(r, model, "all", "coverage_90_de20") == nullptr
-                         ? "" : text("and ", std::lround(100 * find(r, model, "all", "coverage_90_de20")->mean),
-                         " % on the genes that changed most"), "."));
+                     " % of the real values, ",
+                     find(r, model, "all", "coverage_90_de20") == nullptr
+                         ? ""
+                         : text("and ", std::lround(100 * find(r, model, "all", "coverage_90_de20")->mean),
+                                " % on the genes that changed most"),
+                     "."));
   return s;
 }
 

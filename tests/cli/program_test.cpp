@@ -180,9 +180,11 @@ TEST(Program, AnInterruptedBenchmarkGoesOnWhereItStopped) {
                         " --models no-change,additive-cells,diffusion --seeds 1,2,3,4,5,6,7,8 --steps 1500 --cells 50 "
                         "--hidden 64 --out ";
   ASSERT_EQ(run("benchmark --quiet" + options + whole).code, 0);
-  const std::string command = "timeout --preserve-status -s INT 2.5 " + std::string(PERTURBINE_PROGRAM);
-  const int status = std::system((command + " benchmark --quiet" + options + parts + " >/dev/null 2>&1").c_str());
+  const std::string command = "timeout --foreground --preserve-status -s INT 2.5 " + std::string(PERTURBINE_PROGRAM);
+  const int status =
+      std::system((command + " benchmark" + options + parts + " >/dev/null 2>" + folder() + "/stderr").c_str());
   ASSERT_EQ(WEXITSTATUS(status), 130);
+  EXPECT_NE(read_text(folder() + "/stderr").find("with --resume goes on from here"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(parts + "/metrics.json"));
   expect_refused("benchmark" + options + parts, "is already there");
   const Outcome o = run("benchmark --resume" + options + parts);
