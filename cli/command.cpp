@@ -30,19 +30,24 @@ void add_common(CLI::App& app, Common& c) {
   app.add_flag("--json", c.json, "results as JSON");
 }
 
-void add_data_options(CLI::App& app, DataOptions& o, bool positional) {
-  app.add_option(positional ? "data" : "--data", o.path, "AnnData file (.h5ad)")->required();
-  app.add_option("--condition-column", o.condition_column, "column of obs with the perturbations")
-      ->capture_default_str();
+// Where things stand in a file.
+static void add_column_options(CLI::App& app, DataOptions& o) {
   app.add_option("--control", o.control, "label that means control (may be given several times)");
   app.add_option("--cell-type-column", o.cell_type_column, "column with the cell type (default: cell_type if there)");
   app.add_option("--batch-column", o.batch_column, "column with the batch (default: batch if there)");
-  app.add_option("--batch", o.batch, "ignore, or covariate: each batch is a context of its own, with its own controls")
-      ->capture_default_str();
   app.add_option("--library-size-column", o.library_size_column,
                  "column with the library size (default: library_size if there, else row sums)");
   app.add_option("--layer", o.layer, "layer to read instead of X");
   app.add_option("--expression", o.expression, "counts or log1p; without it whole numbers are counts, others an error");
+}
+
+void add_data_options(CLI::App& app, DataOptions& o, bool positional) {
+  app.add_option(positional ? "data" : "--data", o.path, "AnnData file (.h5ad)")->required();
+  app.add_option("--condition-column", o.condition_column, "column of obs with the perturbations")
+      ->capture_default_str();
+  app.add_option("--batch", o.batch, "ignore, or covariate: each batch is a context of its own, with its own controls")
+      ->capture_default_str();
+  add_column_options(app, o);
 }
 
 void add_given_cell_options(CLI::App& app, DataOptions& o) {
@@ -50,13 +55,7 @@ void add_given_cell_options(CLI::App& app, DataOptions& o) {
   app.add_option("--condition-column", o.condition_column,
                  "column of obs with the cells' own perturbations; a file without it holds controls")
       ->capture_default_str();
-  app.add_option("--control", o.control, "label that means control (may be given several times)");
-  app.add_option("--cell-type-column", o.cell_type_column, "column with the cell type (default: cell_type if there)");
-  app.add_option("--batch-column", o.batch_column, "column with the batch (default: batch if there)");
-  app.add_option("--library-size-column", o.library_size_column,
-                 "column with the library size (default: library_size if there, else row sums)");
-  app.add_option("--layer", o.layer, "layer to read instead of X");
-  app.add_option("--expression", o.expression, "counts or log1p; without it whole numbers are counts, others an error");
+  add_column_options(app, o);
 }
 
 std::string checkpoint_of(const std::string& run) {

@@ -175,10 +175,9 @@ TEST(Program, CounterfactualsKeepTheirCellsAndEffectsAndLabelsAreTables) {
 TEST(Program, AnInterruptedBenchmarkGoesOnWhereItStopped) {
   Prepared& p = prepared();
   const std::string whole = folder() + "/benchmark_whole", parts = folder() + "/benchmark_parts",
-                    options =
-                        " --data " + p.data + " --split " + p.split +
-                        " --models no-change,additive-cells,diffusion --seeds 1,2,3,4,5 --steps 1200 --cells 50 "
-                        "--hidden 64 --out ";
+                    options = " --data " + p.data + " --split " + p.split +
+                              " --models no-change,additive-cells,diffusion --seeds 1,2,3,4,5 --steps 1200 --cells 50 "
+                              "--hidden 64 --out ";
   ASSERT_EQ(run("benchmark --quiet" + options + whole).code, 0);
   const std::string command = "timeout --foreground --preserve-status -s INT 1.5 " + std::string(PERTURBINE_PROGRAM);
   const int status =
