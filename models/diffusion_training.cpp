@@ -1,7 +1,6 @@
 // Training of the diffusion model: one step is a captured piece of work at fixed addresses.
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 #include "kernels/core/philox.h"
 #include "models/diffusion.h"

@@ -89,7 +89,6 @@ class NetworkModel : public Model {
 
   std::size_t width() const { return variance_.size(); }
   const TrainingData& data() const { return backbone_->data(); }
-  const std::vector<double>& mean_of_all() const { return mean_of_all_; }  // training cells, [genes]
 
   std::shared_ptr<const Backbone> backbone_;
   TrainingOptions options_;
