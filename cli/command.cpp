@@ -33,8 +33,10 @@ void add_common(CLI::App& app, Common& c) {
 // Where things stand in a file.
 static void add_column_options(CLI::App& app, DataOptions& o) {
   app.add_option("--control", o.control, "label that means control (may be given several times)");
-  app.add_option("--cell-type-column", o.cell_type_column, "column with the cell type (default: cell_type if there)");
-  app.add_option("--batch-column", o.batch_column, "column with the batch (default: batch if there)");
+  app.add_option("--cell-type-column", o.cell_type_column,
+                 "column with the cell type (default: cell_type if there; none: all are alike)");
+  app.add_option("--batch-column", o.batch_column, "column with the batch (default: batch if there; none)");
+  app.add_option("--time-column", o.time_column, "column with the time (default: time if there; none)");
   app.add_option("--library-size-column", o.library_size_column,
                  "column with the library size (default: library_size if there, else row sums)");
   app.add_option("--layer", o.layer, "layer to read instead of X");

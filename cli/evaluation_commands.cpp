@@ -87,13 +87,15 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
   add_data_options(app, o->data, false);
   add_training_options(app, o->training);
   app.add_option("--split", o->split, "split file")->required();
-  app.add_option("--models", o->models, "models, separated by commas")->capture_default_str();
+  CLI::Option* models =
+      app.add_option("--models", o->models, "models, separated by commas (of a time course also time-mixture)")
+          ->capture_default_str();
   app.add_option("--seeds", o->seeds, "seeds, separated by commas")->capture_default_str();
   app.add_option("--cells", o->cells, "generated cells of each condition")->capture_default_str();
   app.add_option("--out", o->out, "folder to write")->required();
   app.add_flag("--force", o->force, "replace existing results");
   app.add_flag("--resume", o->resume, "go on with a benchmark that was interrupted: what was done is not done again");
-  action = [o, &common] {
+  action = [o, models, &common] {
     check_training_options(o->training);
     require_input(o->cells >= 2 && o->cells <= 100000, "--cells is ", o->cells, " but must lie between 2 and 100,000");
     BenchmarkOptions b;
@@ -113,6 +115,8 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
                   ": is finished; say --force to run it again");
     claim_folder(o->out, o->force || o->resume);
     const Dataset data = read_dataset(o->data, sayer(common));
+    if (!models->count() && !data.times.empty())
+      b.models.insert(std::find(b.models.begin(), b.models.end(), "backbone"), "time-mixture");
     const auto split = read_split(o->split);
     if (!o->resume) fs::remove_all(b.unfinished);
     Work work(common);

@@ -10,6 +10,7 @@ namespace {
 
 struct PredictOptions {
   std::string run, condition, cell_type, out;
+  std::vector<double> times;
   long long cells = 400;
   bool force = false, cells_given = false;
   DataOptions from;
@@ -31,6 +32,30 @@ Condition known_condition(const std::string& label, const TrainingData& data) {
   return c;
 }
 
+// The condition trained at a time, or a name for one that none was trained at.
+std::string time_label(const TrainingData& data, double time) {
+  for (std::size_t c = 0; c < data.times.size(); ++c)
+    if (data.times[c] == time) return canonical_label(data.conditions[c]);
+  return text("time", time);
+}
+
+// What the cells are called: with a time any name will do that is not another time's.
+Condition asked_condition(const PredictOptions& o, const TrainingData& data) {
+  if (o.times.empty()) {
+    require_input(!o.condition.empty(), "say what to predict: --condition, or of a time course --time");
+    return known_condition(o.condition, data);
+  }
+  require_input(o.from.path.empty(), "--from asks what given cells would be under a condition; leave --time out");
+  require_input(o.times.size() == 1 || o.condition.empty(),
+                "several times are the same cells followed; leave --condition out");
+  if (o.condition.empty()) return parse_condition(time_label(data, o.times[0]));
+  const Condition named = parse_condition(o.condition);
+  for (std::size_t c = 0; c < data.times.size(); ++c)
+    require_input(!(data.conditions[c] == named) || data.times[c] == o.times[0], "--condition '", o.condition,
+                  "' was trained at time ", data.times[c], ", not ", o.times[0], "; leave --condition or --time out");
+  return named;
+}
+
 // Adds a cell's row of counts, or of log1p values where the model makes no counts.
 void add_row(CsrMatrix& m, const GeneratedCells& cells, std::size_t i) {
   const std::vector<float>& values = cells.counts.empty() ? cells.expression : cells.counts;
@@ -47,7 +72,8 @@ void add_row(CsrMatrix& m, const GeneratedCells& cells, std::size_t i) {
 struct Written {
   H5adContents file;
   std::vector<std::string> cell_type, batch, own_condition;
-  std::vector<double> library_size;
+  std::vector<double> library_size, time, followed;
+  std::vector<std::string> label;  // of each cell
   std::string mean_labels;
   std::vector<float> means;
   bool as_counts = true;
@@ -60,19 +86,46 @@ void add_mean(Written& w, const Query& q, const TrainingData& data, const std::v
   w.means.insert(w.means.end(), mean.begin(), mean.end());
 }
 
+void add_cells(Written& w, const GeneratedCells& cells, const std::string& name, const std::string& context) {
+  for (std::size_t i = 0; i < cells.count; ++i) {
+    add_row(w.file.matrix, cells, i);
+    w.file.cell_names.push_back(name + std::to_string(i + 1));
+    w.library_size.push_back(cells.library_size[i]);
+    w.cell_type.push_back(context);
+  }
+  w.as_counts = !cells.counts.empty();
+}
+
 void draw_new(const PredictOptions& o, const Common& common, Queue& queue, const Run& run, const Condition& condition,
               Written& w) {
   const TrainingData& data = run.model->backbone().data();
-  const Query q{condition, context_named(data, o.cell_type, "--cell-type")};
-  const GeneratedCells cells = run.model->sample(queue, q, static_cast<std::size_t>(o.cells), common.seed);
-  for (std::size_t i = 0; i < cells.count; ++i) {
-    add_row(w.file.matrix, cells, i);
-    w.file.cell_names.push_back("generated" + std::to_string(i + 1));
+  const std::size_t context = context_named(data, o.cell_type, "--cell-type");
+  const Query q = o.times.size() == 1 ? query_at(data, o.times[0], context) : Query{condition, context};
+  if (o.times.size() == 1 && !q.between && time_label(data, o.times[0]) != canonical_label(q.condition))
+    say(common, text("time ", o.times[0], " lies outside the training data's: these are cells of ",
+                     canonical_label(q.condition)));
+  add_cells(w, run.model->sample(queue, q, static_cast<std::size_t>(o.cells), common.seed), "generated",
+            data.contexts[context]);
+  w.time.assign(o.times.empty() ? 0 : w.cell_type.size(), o.times.empty() ? 0 : o.times[0]);
+  add_mean(w, {condition, context}, data, run.model->predict_mean(queue, q));
+}
+
+// The same cells at every time.
+void follow(const PredictOptions& o, const Common& common, Queue& queue, const Run& run, Written& w) {
+  const TrainingData& data = run.model->backbone().data();
+  const std::size_t context = context_named(data, o.cell_type, "--cell-type");
+  const auto at = run.model->trajectory(queue, context, o.times, static_cast<std::size_t>(o.cells), common.seed);
+  for (std::size_t k = 0; k < at.size(); ++k) {
+    const std::string label = time_label(data, o.times[k]);
+    add_cells(w, at[k], text("time", o.times[k], "_cell"), data.contexts[context]);
+    for (std::size_t i = 0; i < at[k].count; ++i) {
+      w.time.push_back(o.times[k]);
+      w.followed.push_back(static_cast<double>(i + 1));
+      w.label.push_back(label);
+    }
+    add_mean(w, {parse_condition(label), context}, data,
+             run.model->predict_mean(queue, query_at(data, o.times[k], context)));
   }
-  w.as_counts = !cells.counts.empty();
-  w.cell_type.assign(cells.count, data.contexts[q.context]);
-  w.library_size = cells.library_size;
-  add_mean(w, q, data, run.model->predict_mean(queue, q));
 }
 
 void change_given(const PredictOptions& o, const Common& common, Queue& queue, const Run& run,
@@ -130,17 +183,20 @@ void predict(PredictOptions& o, const Common& common) {
   o.from.memory_megabytes = common.memory;
   Work work(common);
   const Run run = load_run(work.queue(), checkpoint_of(o.run));
-  const Condition condition = known_condition(o.condition, run.model->backbone().data());
+  const Condition condition = asked_condition(o, run.model->backbone().data());
   Written w;
   w.file.gene_names = run.gene_names;
   w.file.matrix.columns = run.gene_names.size();
-  if (o.from.path.empty())
+  if (o.times.size() > 1)
+    follow(o, common, work.queue(), run, w);
+  else if (o.from.path.empty())
     draw_new(o, common, work.queue(), run, condition, w);
   else
     change_given(o, common, work.queue(), run, condition, w);
   const std::size_t n = w.file.matrix.rows;
-  const std::string label = canonical_label(condition);
-  w.file.text_columns = {{"condition", std::vector<std::string>(n, label)}};
+  const std::string label = o.times.size() > 1 ? text(o.times.size(), " times") : canonical_label(condition);
+  if (w.label.empty()) w.label.assign(n, label);
+  w.file.text_columns = {{"condition", w.label}};
   auto named = [](const std::vector<std::string>& column) {
     return std::any_of(column.begin(), column.end(), [](const std::string& s) { return !s.empty(); });
   };
@@ -148,6 +204,8 @@ void predict(PredictOptions& o, const Common& common) {
   if (named(w.batch)) w.file.text_columns.emplace_back("batch", w.batch);
   if (!w.own_condition.empty()) w.file.text_columns.emplace_back("original_condition", w.own_condition);
   w.file.number_columns = {{"library_size", w.library_size}};
+  if (!w.time.empty()) w.file.number_columns.emplace_back("time", w.time);
+  if (!w.followed.empty()) w.file.number_columns.emplace_back("followed_cell", w.followed);
   w.file.notes = {{"model", run.model->name()},
                   {"expression", w.as_counts ? "counts" : "log1p"},
                   {"predicted_mean_labels", w.mean_labels}};
@@ -170,7 +228,10 @@ void predict(PredictOptions& o, const Common& common) {
 void add_predict(CLI::App& app, Common& common, std::function<void()>& action) {
   auto o = std::make_shared<PredictOptions>();
   app.add_option("--run", o->run, "folder of a trained run")->required();
-  app.add_option("--condition", o->condition, "what to predict, for example \"A+B\" or \"A:0.5+B\"")->required();
+  app.add_option("--condition", o->condition, "what to predict, for example \"A+B\" or \"A:0.5+B\"");
+  app.add_option("--time", o->times,
+                 "of a time course: the time to predict; several, rising, follow the same cells over them (flow)")
+      ->delimiter(',');
   app.add_option("--from", o->from.path,
                  "file of cells (.h5ad): what each of them would be under the condition (causal-vae)");
   app.add_option("--cell-type", o->cell_type,

@@ -15,6 +15,7 @@
 #include "kernels/random/random.h"
 #include "models/backbone.h"
 #include "models/mean_model.h"
+#include "models/time_course.h"
 
 namespace perturbine {
 
@@ -31,6 +32,7 @@ TrainingData training_data(const Dataset& data, const Fold& fold, Role role) {
   for (const std::int32_t c : present) {
     number[static_cast<std::size_t>(c)] = static_cast<std::int32_t>(t.conditions.size());
     t.conditions.push_back(data.conditions[static_cast<std::size_t>(c)]);
+    if (!data.times.empty()) t.times.push_back(data.times[static_cast<std::size_t>(c)]);
   }
   for (const std::size_t i : cells) {
     t.condition.push_back(number[static_cast<std::size_t>(data.condition[i])]);
@@ -43,8 +45,12 @@ TrainingData training_data(const Dataset& data, const Fold& fold, Role role) {
 
 TrainingData data_for_models(const Dataset& data, const Fold& fold) {
   TrainingData t = training_data(data, fold);
-  if (!fold.validation.empty())
-    t.validation = std::make_shared<const TrainingData>(training_data(data, fold, Role::validation));
+  if (!fold.validation.empty()) {
+    TrainingData v = training_data(data, fold, Role::validation);
+    // Times of a course that do not train are to a model what their neighbours are.
+    for (std::size_t c = 1; c < v.times.size(); ++c) v.conditions[c] = query_at(t, v.times[c], 0).condition;
+    t.validation = std::make_shared<const TrainingData>(std::move(v));
+  }
   return t;
 }
 
@@ -106,6 +112,14 @@ Interval bootstrap(const std::vector<std::pair<std::string, double>>& values, st
   r.mean = total / static_cast<double>(values.size());
   std::vector<std::pair<double, double>> groups;
   for (const auto& [c, s] : sums) groups.push_back(s);
+  if (groups.size() == 1) {  // one condition says nothing of others: what is left to vary are the seeds
+    groups.clear();
+    for (const auto& [c, v] : values) groups.emplace_back(v, 1);
+    if (groups.size() == 1) {
+      r.low = r.high = std::nan("");
+      return r;
+    }
+  }
   std::vector<double> means;
   for (std::uint64_t b = 0; b < 1000; ++b) {
     double s = 0, n = 0;
@@ -274,7 +288,11 @@ void model_unit(Queue& queue, const Dataset& data, const Fold& fold, const Train
     const Fold::Entry& e = fold.test[k];
     const auto context = static_cast<std::size_t>(std::find(data.contexts.begin(), data.contexts.end(), e.context) -
                                                   data.contexts.begin());
-    const Query query{data.conditions[data.condition_index(e.label)], context};
+    const std::size_t label = data.condition_index(e.label);
+    const bool trained =
+        std::find(train.conditions.begin(), train.conditions.end(), data.conditions[label]) != train.conditions.end();
+    const Query query = data.times.empty() || trained ? Query{data.conditions[label], context}
+                                                      : query_at(train, data.times[label], context);
     Prediction p;
     p.mean = model->predict_mean(queue, query);
     if (model->samples()) {
@@ -301,6 +319,7 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
   BenchmarkResults r;
   r.models = o.models;
   r.seeds = o.seeds;
+  r.cells = o.cells;
   r.data_path = data.path, r.data_sha256 = data.sha256, r.simulated = data.simulated,
   r.library_size_source = data.library_size_source;
   const EvaluationSpace space = evaluation_space(data);

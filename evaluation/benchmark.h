@@ -45,6 +45,7 @@ struct BenchmarkResults {
   std::vector<ConditionPicture> pictures;  // of up to four conditions, by the backbone and the trained models
   std::vector<std::string> models, groups;
   std::vector<std::uint64_t> seeds;
+  std::size_t cells = 0;  // generated of each condition; 0: as many as a file gave
   double seconds = 0;
   std::string data_path, data_sha256, library_size_source;
   std::string mean_source = "predict_mean";  // what the mean metrics judge
@@ -78,7 +79,8 @@ EvaluationSpace evaluation_space(const Dataset& data);
 /// A held-out condition with everything its metrics need; `effects` are those of the fold's training cells.
 HeldOut held_out(const Dataset& data, const EffectTable& effects, const Fold::Entry& entry);
 
-/// Mean with a bootstrap interval over conditions (rows of one condition, whatever seed, stay together).
+/// Mean with a 95 % bootstrap interval over conditions (rows of one condition, whatever seed, stay together); over
+/// seeds where there is one condition; NaN where there is one value.
 Interval bootstrap(const std::vector<std::pair<std::string, double>>& values_by_condition, std::uint64_t seed);
 
 std::string metrics_json(const BenchmarkResults& results, const std::string& device, int threads);

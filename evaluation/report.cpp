@@ -33,9 +33,8 @@ std::string metrics_json(const BenchmarkResults& r, const std::string& device, i
   j["conventions"] = {{"mean", r.mean_source},
                       {"expression", "log1p(10000 * count / library size)"},
                       {"library_size", r.library_size_source},
-                      {"mean", "predict_mean"},
                       {"control_mean", "real file, both sides"},
-                      {"generated_cells", 400},
+                      {"generated_cells", r.cells > 0 ? Json(r.cells) : Json("as in the file")},
                       {"real_cells", "all for means, at most 400 for everything else"},
                       {"undefined_correlation", 0}};
   j["rows"] = Json::array();

@@ -17,7 +17,8 @@ std::string bars(const BenchmarkResults& r, const std::string& group, const std:
   for (const std::string& m : r.models)
     if (const Interval* i = find(r, m, group, metric)) {
       shown.emplace_back(m, *i);
-      low = std::min(low, i->low), high = std::max(high, i->high);
+      low = std::min({low, i->mean, std::isnan(i->low) ? i->mean : i->low});
+      high = std::max({high, i->mean, std::isnan(i->high) ? i->mean : i->high});
     }
   if (shown.empty() || high <= low) return "";
   const int left = 130, width = 300, row = 22, height = 34 + row * static_cast<int>(shown.size());
@@ -30,12 +31,21 @@ std::string bars(const BenchmarkResults& r, const std::string& group, const std:
     const double a = x(std::min(0.0, i.mean)), b = x(std::max(0.0, i.mean));
     s += text("<text x=\"", left - 8, "\" y=\"", y + 13, "\" text-anchor=\"end\">", escape(m), "</text><rect x=\"", a,
               "\" y=\"", y + 3, "\" width=\"", std::max(1.0, b - a), "\" height=\"12\" class=\"",
-              m == "backbone" || is_ceiling(m) ? "b" : "m", "\"/><line x1=\"", x(i.low), "\" x2=\"", x(i.high),
-              "\" y1=\"", y + 9, "\" y2=\"", y + 9, "\" class=\"e\"/><text x=\"", x(std::max(i.high, 0.0)) + 5,
-              "\" y=\"", y + 13, "\">", short_number(i.mean), "</text>");
+              m == "backbone" || is_ceiling(m) ? "b" : "m", "\"/>");
+    if (!std::isnan(i.low))
+      s += text("<line x1=\"", x(i.low), "\" x2=\"", x(i.high), "\" y1=\"", y + 9, "\" y2=\"", y + 9,
+                "\" class=\"e\"/>");
+    s += text("<text x=\"", x(std::max(std::isnan(i.high) ? i.mean : i.high, 0.0)) + 5, "\" y=\"", y + 13, "\">",
+              short_number(i.mean), "</text>");
     y += row;
   }
   return s + "</svg></figure>\n";
+}
+
+std::string interval_words(const Interval& i) {
+  return std::isnan(i.low)
+             ? std::string("one value")
+             : text("95 % interval ", short_number(i.low), " to ", short_number(i.high), ", ", i.n, " values");
 }
 
 std::string html_table(const BenchmarkResults& r, const std::string& group) {
@@ -55,8 +65,8 @@ std::string html_table(const BenchmarkResults& r, const std::string& group) {
       const Interval* i = find(r, model, group, metric);
       const bool is_best = i != nullptr && !is_ceiling(model) && badness(metric, i->mean) <= best[metric];
       s += i == nullptr ? "<td>-</td>"
-                        : text("<td", is_best ? " class=\"best\"" : "", " title=\"95 % interval ", short_number(i->low),
-                               " to ", short_number(i->high), ", ", i->n, " values\">", short_number(i->mean), "</td>");
+                        : text("<td", is_best ? " class=\"best\"" : "", " title=\"", interval_words(*i), "\">",
+                               short_number(i->mean), "</td>");
     }
     s += "</tr>\n";
   }

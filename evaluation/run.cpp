@@ -15,6 +15,7 @@ void put_cells(CheckpointContents& c, const std::string& prefix, const TrainingD
   c.integers[prefix + "context"] = {d.context.begin(), d.context.end()};
   c.lists[prefix + "batches"] = d.batches;
   c.integers[prefix + "batch"] = {d.batch.begin(), d.batch.end()};
+  c.doubles[prefix + "times"] = d.times;
   c.doubles[prefix + "library_size"] = d.library_size;
   c.floats[prefix + "expression"] = d.expression;
 }
@@ -29,10 +30,12 @@ TrainingData take_cells(const CheckpointContents& c, const std::string& prefix, 
   for (const std::int64_t v : c.integers.at(prefix + "context")) d.context.push_back(static_cast<std::int32_t>(v));
   d.batches = c.lists.at(prefix + "batches");
   for (const std::int64_t v : c.integers.at(prefix + "batch")) d.batch.push_back(static_cast<std::int32_t>(v));
+  d.times = c.doubles.at(prefix + "times");
   d.library_size = c.doubles.at(prefix + "library_size");
   d.expression = c.floats.at(prefix + "expression");
   require_input(d.expression.size() == d.cells() * d.genes && d.library_size.size() == d.cells() &&
-                    d.context.size() == d.cells() && (d.batch.empty() || d.batch.size() == d.cells()),
+                    d.context.size() == d.cells() && (d.times.empty() || d.times.size() == d.conditions.size()) &&
+                    (d.batch.empty() || d.batch.size() == d.cells()),
                 path, ": its arrays do not fit one another");
   return d;
 }

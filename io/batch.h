@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ struct TrainingData {
   std::vector<std::string> gene_names;           // of each gene, or empty where nobody knows
   std::vector<Condition> conditions;             // 0 is control
   std::vector<std::string> contexts;             // at least one; a single empty name where there are none
+  std::vector<double> times;                     // of each condition where they are a time course's points, else empty
   std::vector<std::int32_t> condition, context;  // of each cell
   std::vector<std::string> batches;              // at least one; a single empty name where there are none
   std::vector<std::int32_t> batch;               // of each cell; empty: all of batch 0
@@ -29,10 +31,18 @@ struct TrainingData {
   const float* row(std::size_t cell) const { return expression.data() + cell * genes; }
 };
 
+/// A time between two points of a time course.
+struct BetweenTimes {
+  std::size_t earlier = 0, later = 0;  // numbers of TrainingData::conditions, neighbours in time
+  double share = 0;                    // of the way from the earlier to the later, above 0 and below 1
+};
+
 /// What is asked of a model.
 struct Query {
   Condition condition;
   std::size_t context = 0;  // of TrainingData::contexts
+  /// Set where a time is asked for that was not trained; `condition` is then the two neighbours, weighted.
+  std::optional<BetweenTimes> between = std::nullopt;
 };
 
 }  // namespace perturbine

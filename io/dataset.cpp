@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "io/file.h"
 #include "io/h5ad.h"
@@ -43,6 +44,10 @@ void settle_expression(Dataset& d, const DataOptions& o, const std::function<voi
       const auto gene = static_cast<std::size_t>(d.counts.column_index[k]);
       require_input(v >= 0, d.path, ": cell ", d.cell_names[i], ", gene ", d.gene_names[gene], " is ", v,
                     "; neither counts nor log values are negative");
+      // log1p of 10,000 is 9.2, of a million 13.8.
+      require_input(v <= 20 || o.expression != "log1p", d.path, ": cell ", d.cell_names[i], ", gene ",
+                    d.gene_names[gene], " is ", v,
+                    ", too large for log1p(counts per 10,000); are these values before the logarithm?");
       if (v != std::floor(v)) {
         if (o.expression == "counts")
           throw InputError(text(d.path, ": cell ", d.cell_names[i], ", gene ", d.gene_names[gene], " is ", v,
@@ -63,6 +68,33 @@ void settle_expression(Dataset& d, const DataOptions& o, const std::function<voi
                 " values are not whole numbers; say --expression log1p if they are log1p(counts per 10,000), or name a "
                 "layer with counts by --layer");
   if (o.expression.empty()) say("all values are whole numbers: read as counts");
+}
+
+// The times of a time course, by label; empty where conditions and times do not stand for one another.
+std::vector<double> times_of_labels(const Dataset& d, const std::vector<double>& time, const std::string& column,
+                                    const std::function<void(const std::string&)>& say) {
+  std::vector<std::set<double>> seen(d.labels.size());
+  std::set<double> all;
+  for (std::size_t i = 0; i < d.cells(); ++i) {
+    require_input(std::isfinite(time[i]), d.path, ": obs/", column, " of cell ", d.cell_names[i], " is ", time[i],
+                  "; leave the cell out, or say --time-column none");
+    seen[static_cast<std::size_t>(d.condition[i])].insert(time[i]);
+    all.insert(time[i]);
+  }
+  if (all.size() < 2) return {};
+  std::vector<double> times;
+  for (const auto& s : seen) {
+    if (s.size() != 1) break;
+    times.push_back(*s.begin());
+  }
+  if (times.size() < d.labels.size() || all.size() < times.size()) {
+    say("obs/" + column + " is not used: conditions and times do not stand for one another one to one");
+    return {};
+  }
+  std::string points;
+  for (const double t : all) points += text(points.empty() ? "" : ", ", t);
+  say("a time course (obs/" + column + "): " + points);
+  return times;
 }
 
 }  // namespace
@@ -147,7 +179,7 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   auto optional = [&](const std::string& named, const char* usual, const char* option,
                       std::vector<std::string>& names) {
     const std::string use = !named.empty() ? named : (file.has_column(usual) ? usual : "");
-    if (use.empty()) {
+    if (use.empty() || use == "none") {
       names = {""};
       return std::vector<std::int32_t>(d.cells(), 0);
     }
@@ -172,6 +204,18 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
     d.contexts = d.cell_types, d.context = d.cell_type;
   }
 
+  const std::string time = !o.time_column.empty() ? o.time_column : (file.has_column("time") ? "time" : "none");
+  if (time != "none" && !o.given_cells && !o.allow_no_control) {
+    column(time, "--time-column");
+    std::vector<double> values;
+    try {
+      values = file.number_column(time);
+    } catch (const InputError& e) {  // text in a column nobody named is no fault of the file
+      if (!o.time_column.empty()) throw;
+      say(text("not used: ", e.what()));
+    }
+    if (!values.empty()) d.times = times_of_labels(d, values, time, say);
+  }
   settle_expression(d, o, say);
   if (d.library_size.empty()) {
     const std::string use = !o.library_size_column.empty() ? o.library_size_column

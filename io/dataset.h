@@ -13,7 +13,8 @@ namespace perturbine {
 /// How to read a file; the fields are the command line's data options.
 struct DataOptions {
   std::string path;
-  std::string condition_column = "condition", cell_type_column, batch_column, library_size_column, layer;
+  /// Columns of obs; empty: the usual name where the file has it; `none` (cell type, batch, time): no such column.
+  std::string condition_column = "condition", cell_type_column, batch_column, time_column, library_size_column, layer;
   std::vector<std::string> control;  // further labels that mean control
   std::string expression;            // "", "counts" or "log1p"
   std::string batch = "ignore";      // or covariate: cells of different batches are different contexts
@@ -30,8 +31,10 @@ struct Dataset {
   bool counts_known = true;  // false: the file held log1p values, turned into pseudo-counts of library size 10,000
   CsrMatrix counts;
   std::vector<std::string> gene_names, cell_names;
-  std::vector<std::string> labels;               // canonical labels of the conditions, control first, then bytewise
-  std::vector<Condition> conditions;             // of each label
+  std::vector<std::string> labels;    // canonical labels of the conditions, control first, then bytewise
+  std::vector<Condition> conditions;  // of each label
+  /// Time of each label where the file is a time course: every condition has one time and no two share one. Else empty.
+  std::vector<double> times;
   std::vector<std::string> cell_types, batches;  // one empty name where there is no such column
   /// What models tell apart besides conditions: cell types, or with DataOptions::batch covariate each cell type's
   /// batches ("type|batch", or the batch's name where there is one type).

@@ -125,8 +125,9 @@ std::vector<double> H5adFile::number_column(const std::string& name) const {
   for (const std::string& s : text_column(name)) {
     double v = 0;
     const auto [end, code] = std::from_chars(s.data(), s.data() + s.size(), v);
-    require_input(code == std::errc{} && end == s.data() + s.size(), description_.path, ": obs/", name, " holds '", s,
-                  "', which is not a number");
+    require_input(code == std::errc{} && end == s.data() + s.size(), description_.path, ": obs/", name, " of cell ",
+                  description_.cell_names[out.size()], " is ",
+                  s.empty() ? "missing" : "'" + s + "', which is not a number");
     out.push_back(v);
   }
   return out;

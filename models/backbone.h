@@ -3,6 +3,7 @@
 #pragma once
 #include "models/closed_form_mean.h"
 #include "models/decoder.h"
+#include "models/time_course.h"
 
 namespace perturbine {
 
@@ -12,7 +13,10 @@ class Backbone : public Model {
   void fit(Queue& queue, const TrainingData& data, const TrainingOptions& options,
            const ProgressCallback& progress) override;
   std::vector<double> predict_mean(Queue&, const Query& query) const override { return mean(query); }
-  std::vector<double> mean(const Query& query) const { return means_.mean(query); }
+  /// Between the times of a time course what lies between their cells, else the closed form.
+  std::vector<double> mean(const Query& query) const {
+    return query.between ? times_.mean(data_, query) : means_.mean(query);
+  }
   std::vector<double> left_out_mean(const Query& query) const { return means_.left_out_mean(query); }
   bool was_seen(const Query& query) const { return means_.was_seen(query); }
   GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const override;
@@ -21,6 +25,7 @@ class Backbone : public Model {
   const LatentSpace& space() const { return space_; }
   const std::vector<float>& residuals() const { return residuals_; }
   const TrainingData& data() const { return data_; }
+  const TimeCourse& times() const { return times_; }
   /// Cells from given latent residuals around a mean, one for each library size.
   GeneratedCells decode(Queue& queue, const std::vector<double>& mean, const std::vector<float>& latent,
                         const std::vector<double>& library_size, std::uint64_t seed) const {
@@ -38,6 +43,7 @@ class Backbone : public Model {
   LatentSpace space_;
   std::vector<float> residuals_;  // [cells, latent]
   ClosedFormMean means_, log_sizes_;
+  TimeCourse times_;
   double shrinkage_ = 1;          // of the technical share of the latent
   std::string shrinkage_report_;  // how it was chosen; empty if it was given
 };

@@ -10,6 +10,7 @@
 #include "models/linear_map.h"
 #include "models/mean_model.h"
 #include "models/real_cells.h"
+#include "models/time_course.h"
 
 namespace perturbine {
 namespace {
@@ -276,12 +277,25 @@ class Tilted final : public Baseline {
   std::vector<float> positions_;
 };
 
+/// Between two times of a time course their cells, mixed by nearness; elsewhere the additive rule.
+class TimeMixture final : public Baseline {
+ public:
+  TimeMixture() : Baseline("time-mixture", MeanRule::Kind::additive) {}
+  std::vector<double> predict_mean(Queue& queue, const Query& q) const override {
+    return q.between ? mixture_mean(data(), *q.between, q.context) : Baseline::predict_mean(queue, q);
+  }
+  GeneratedCells sample(Queue& queue, const Query& q, std::size_t count, std::uint64_t seed) const override {
+    return q.between ? mixture_cells(data(), *q.between, q.context, count, seed)
+                     : Baseline::sample(queue, q, count, seed);
+  }
+};
+
 }  // namespace
 
 const std::vector<std::string>& baseline_names() {
   static const std::vector<std::string> names{"no-change", "mean",   "matching-mean", "additive",     "additive-cells",
                                               "ridge",     "linear", "knn",           "kernel-shift", "latent-additive",
-                                              "thinned",   "tilted"};
+                                              "thinned",   "tilted", "time-mixture"};
   return names;
 }
 
@@ -298,6 +312,7 @@ std::unique_ptr<Model> make_baseline(const std::string& name) {
   if (name == "latent-additive") return std::make_unique<LatentAdditive>();
   if (name == "thinned") return std::make_unique<Thinned>();
   if (name == "tilted") return std::make_unique<Tilted>();
+  if (name == "time-mixture") return std::make_unique<TimeMixture>();
   return nullptr;
 }
 

@@ -15,8 +15,12 @@ class Flow : public NetworkModel {
   std::string name() const override { return "flow"; }
   std::vector<double> predict_mean(Queue&, const Query& query) const override { return backbone_->mean(query); }
   /// Control cells of the query's context, each as often as every other, carried to the condition, with their library
-  /// sizes moved to it.
+  /// sizes moved to it. Between the times of a time course: coupled cells of both, displaced.
   GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const override;
+  std::vector<GeneratedCells> trajectory(Queue&, std::size_t context, const std::vector<double>& times,
+                                         std::size_t count, std::uint64_t seed) const override {
+    return backbone_->times().trajectory(data(), context, times, count, seed);
+  }
   std::vector<std::string> report() const override;
 
   /// Density of the cells' coordinates in the model's space about the backbone's mean: the change of variables along

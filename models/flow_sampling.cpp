@@ -72,6 +72,8 @@ std::vector<float> Flow::carry(Queue& queue, const Query& q, const std::vector<f
 }
 
 GeneratedCells Flow::sample(Queue& queue, const Query& q, std::size_t count, std::uint64_t seed) const {
+  // What a flow learns between two times are the paths of coupled cells: here they are themselves, in counts.
+  if (q.between) return backbone_->times().cells(data(), q, count, seed);
   const Start s = start(q, count, seed);
   // Control cells as they are need no flow.
   auto latent = q.condition.is_control() ? s.residuals : carry(queue, q, s.residuals, 0, 1, solver());

@@ -69,6 +69,12 @@ class Model {
   virtual GeneratedCells counterfactual(Queue&, const Query&, const GivenCells&, std::uint64_t) const {
     throw InputError(text("model ", name(), ": makes no counterfactuals of given cells; train --model causal-vae"));
   }
+  /// Cells of a time course followed over rising times: row i is the same cell in each. Throws InputError where a model
+  /// does not follow cells.
+  virtual std::vector<GeneratedCells> trajectory(Queue&, std::size_t, const std::vector<double>&, std::size_t,
+                                                 std::uint64_t) const {
+    throw InputError(text("model ", name(), ": does not follow cells over several times; train --model flow"));
+  }
   /// Natural logarithm of the density of cells [rows, genes] (log1p expression) under a condition; in which space the
   /// density is, models say. Throws Error where a model has none.
   virtual LogLikelihood log_likelihood(Queue&, const Query&, const std::vector<float>&,

@@ -79,21 +79,28 @@ GeneratedCells moved_cells(const TrainingData& data, const std::vector<std::size
 
 GeneratedCells thinned_cells(const TrainingData& data, const std::vector<std::size_t>& cells,
                              const std::vector<double>& mean, std::uint64_t seed) {
-  const std::size_t n = cells.size(), G = data.genes;
   GeneratedCells out;
-  out.count = n, out.genes = G;
-  out.counts.resize(n * G), out.expression.resize(n * G);
-  double library = 0;
+  out.count = cells.size(), out.genes = data.genes;
   for (const std::size_t cell : cells) {
     out.library_size.push_back(data.library_size[cell]);
-    library += data.library_size[cell] / static_cast<double>(n);
+    for (std::size_t g = 0; g < data.genes; ++g)
+      out.counts.push_back(static_cast<float>(
+          std::round(std::expm1(static_cast<double>(data.row(cell)[g])) * data.library_size[cell] / 10000)));
   }
+  thin_to_mean(out, mean, seed);
+  return out;
+}
+
+void thin_to_mean(GeneratedCells& cells, const std::vector<double>& mean, std::uint64_t seed) {
+  const std::size_t n = cells.count, G = cells.genes;
+  cells.expression.resize(n * G);
+  double library = 0;
+  for (const double size : cells.library_size) library += size / static_cast<double>(n);
   std::vector<double> counts(n);
   for (std::size_t g = 0; g < G; ++g) {
     double total = 0;
     for (std::size_t i = 0; i < n; ++i) {
-      counts[i] =
-          std::round(std::expm1(static_cast<double>(data.row(cells[i])[g])) * data.library_size[cells[i]] / 10000);
+      counts[i] = static_cast<double>(cells.counts[i * G + g]);
       total += counts[i] / static_cast<double>(n);
     }
     // One uniform for each count, and one for each cell's addition: the same at every factor, so that the mean is
@@ -111,7 +118,7 @@ GeneratedCells thinned_cells(const TrainingData& data, const std::vector<std::si
             made += draw(k + 1) <= factor ? 1 : 0;
         } else if (factor > 1) {
           // Poisson by inversion; the factor of a gene without counts is the rate itself.
-          const double rate = (total > 0 ? (factor - 1) * total : factor - 1) * data.library_size[cells[i]] / library;
+          const double rate = (total > 0 ? (factor - 1) * total : factor - 1) * cells.library_size[i] / library;
           double p = std::exp(-rate), u = draw(0) - p;
           for (double k = 1; u > 0 && k < 10000; ++k) {
             p *= rate / k;
@@ -119,8 +126,8 @@ GeneratedCells thinned_cells(const TrainingData& data, const std::vector<std::si
             made += 1;
           }
         }
-        out.counts[i * G + g] = static_cast<float>(made);
-        sum += std::log1p(10000 * made / data.library_size[cells[i]]) / static_cast<double>(n);
+        cells.counts[i * G + g] = static_cast<float>(made);
+        sum += std::log1p(10000 * made / cells.library_size[i]) / static_cast<double>(n);
       }
       return sum;
     };
@@ -135,9 +142,8 @@ GeneratedCells thinned_cells(const TrainingData& data, const std::vector<std::si
     apply((low + high) / 2);
   }
   for (std::size_t i = 0; i < n * G; ++i)
-    out.expression[i] =
-        static_cast<float>(std::log1p(10000 * static_cast<double>(out.counts[i]) / out.library_size[i / G]));
-  return out;
+    cells.expression[i] =
+        static_cast<float>(std::log1p(10000 * static_cast<double>(cells.counts[i]) / cells.library_size[i / G]));
 }
 
 std::vector<double> tilted_weights(const std::vector<float>& positions, std::size_t width,

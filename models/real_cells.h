@@ -25,8 +25,11 @@ std::vector<std::size_t> drawn_by_weight(const std::vector<double>& weights, std
 GeneratedCells moved_cells(const TrainingData& data, const std::vector<std::size_t>& cells,
                            const std::vector<double>& change);
 
-/// These cells' counts, each gene thinned (each count kept with one probability) or added to (Poisson, in proportion to
-/// the library size) until the mean of log1p expression over the cells is `mean`.
+/// Changes counts, gene by gene, until the mean of log1p expression over the cells is `mean`: each count is kept with
+/// one probability, or counts are added (Poisson, in proportion to the library size). Expression is set from the
+/// counts.
+void thin_to_mean(GeneratedCells& cells, const std::vector<double>& mean, std::uint64_t seed);
+/// Real cells' counts, thinned to a mean.
 GeneratedCells thinned_cells(const TrainingData& data, const std::vector<std::size_t>& cells,
                              const std::vector<double>& mean, std::uint64_t seed);
 

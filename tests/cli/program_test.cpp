@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/dataset.h"
+#include "io/h5ad.h"
 #include "io/hdf5.h"
 #include "tests/io/files.h"
 
@@ -170,6 +171,61 @@ TEST(Program, CounterfactualsKeepTheirCellsAndEffectsAndLabelsAreTables) {
   const std::string labels = read_text(folder() + "/labels.csv");
   EXPECT_EQ(labels.substr(0, labels.find('\n')), "cell,predicted,probability,observed,counted");
   EXPECT_EQ(static_cast<std::size_t>(std::count(labels.begin(), labels.end(), '\n')), before.cells() + 1);
+}
+
+TEST(Program, CellsOfATimeCourseAreSampledBetweenTimesAndFollowed) {
+  H5adContents c;
+  std::vector<std::string> condition;
+  std::vector<double> time;
+  for (int g = 0; g < 12; ++g) c.gene_names.push_back("g" + std::to_string(g));
+  c.matrix.columns = 12;
+  for (int i = 0; i < 90; ++i) {
+    c.cell_names.push_back("c" + std::to_string(i));
+    condition.push_back("hour" + std::to_string(i / 30 * 12));
+    time.push_back(i / 30 * 12);
+    for (int g = 0; g < 12; ++g) {
+      c.matrix.column_index.push_back(g);
+      c.matrix.values.push_back(static_cast<float>(1 + (i * 5 + g * 3) % 7 + (g < 4 ? i / 30 * 3 : 0)));
+    }
+    c.matrix.row_offsets.push_back(static_cast<std::int64_t>(c.matrix.values.size()));
+  }
+  c.matrix.rows = 90;
+  c.text_columns = {{"condition", condition}};
+  c.number_columns = {{"time", time}};
+  const std::string data = folder() + "/course.h5ad", split = folder() + "/course.json", r = folder() + "/course";
+  write_h5ad(data, c);
+  write_text(split, R"({"schema":"perturbine.split/1","train":["hour24"],"test":["hour12"]})");
+  const std::string given = " --quiet --data " + data + " --control hour0 --split " + split;
+  const std::string small = " --steps 30 --hidden 16 --blocks 1 --batch-size 32 --latent 6";
+  const Outcome b = run("benchmark" + given + small + " --out " + folder() + "/course_results");
+  ASSERT_EQ(b.code, 0) << b.err;
+  EXPECT_NE(b.out.find("time-mixture"), std::string::npos) << b.out;
+  ASSERT_EQ(run("train" + given + small + " --model flow --out " + r).code, 0);
+  const std::string predict = "predict --quiet --run " + r + " --cells 40 --out " + folder() + "/";
+  ASSERT_EQ(run(predict + "half.h5ad --time 12 --condition hour12").code, 0);
+  ASSERT_EQ(run(predict + "path.h5ad --time 0,6,24").code, 0);
+  DataOptions o;
+  o.allow_no_control = true, o.path = folder() + "/half.h5ad";
+  EXPECT_EQ(read_dataset(o).labels[1], "hour12");
+  o.path = folder() + "/path.h5ad";
+  const Dataset path = read_dataset(o);
+  EXPECT_EQ(path.cells(), 120u);
+  EXPECT_EQ(path.labels, (std::vector<std::string>{"control", "hour24", "time6"}));
+  const H5adFile file(o.path, "");
+  const auto followed = file.number_column("followed_cell"), at = file.number_column("time");
+  EXPECT_EQ(followed[0], 1);
+  EXPECT_EQ(followed[119], 40);
+  EXPECT_EQ(at[39], 0);
+  EXPECT_EQ(at[40], 6);
+  const Outcome e = run("evaluate --quiet --real " + data + " --control hour0 --predicted " + folder() +
+                        "/half.h5ad --out " + folder() + "/course_evaluated");
+  EXPECT_EQ(e.code, 0) << e.err;
+  expect_refused(predict + "x.h5ad --time 0,30", "lies outside the training data's 0 to 24");
+  expect_refused(predict + "x.h5ad --time 6 --condition hour24", "was trained at time 24, not 6");
+  expect_refused(predict + "x.h5ad --time 0,6 --condition hour24", "leave --condition out");
+  expect_refused(predict + "x.h5ad", "say what to predict");
+  expect_refused("predict --quiet --run " + prepared().run_folder + " --time 6 --out " + folder() + "/x.h5ad",
+                 "no time course");
 }
 
 TEST(Program, AnInterruptedBenchmarkGoesOnWhereItStopped) {

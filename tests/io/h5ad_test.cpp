@@ -83,6 +83,18 @@ TEST(BadFiles, AreRefusedInOneSentence) {
     change(f);
     return complaint(f.write("bad.h5ad"));
   };
+  DataOptions logarithms;
+  logarithms.expression = "log1p";
+  SmallFile large;
+  large.data[3] = 21;
+  logarithms.path = large.write("large.h5ad");
+  std::string said;
+  try {
+    read_dataset(logarithms);
+  } catch (const InputError& e) {
+    said = e.what();
+  }
+  EXPECT_SAYS(said, "is 21, too large for log1p(counts per 10,000)");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.with_matrix = false; }), "X does not exist");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.indices[3] = 5; }), "row 1 has column 5 of 5");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.indices[3] = -1; }), "has column -1");

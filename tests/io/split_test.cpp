@@ -111,6 +111,57 @@ TEST(Dataset, BatchesBecomeContextsWhenAsked) {
   EXPECT_SAYS(complaint([&] { read_dataset(o); }), "must be ignore or covariate");
 }
 
+TEST(Dataset, TimesBelongToConditionsOrAreNotUsed) {
+  H5adContents c;
+  c.gene_names = {"g1", "g2"};
+  c.matrix.columns = 2;
+  std::vector<std::string> condition, text_time, type;
+  std::vector<double> time, mixed;
+  for (int i = 0; i < 6; ++i) {
+    c.cell_names.push_back("c" + std::to_string(i));
+    c.matrix.column_index.push_back(i % 2);
+    c.matrix.values.push_back(2);
+    c.matrix.row_offsets.push_back(i + 1);
+    condition.push_back(i < 2 ? "day0" : i < 4 ? "day2" : "day1.5");
+    time.push_back(i < 2 ? 0 : i < 4 ? 2 : 1.5);
+    mixed.push_back(i % 2);
+    text_time.push_back(i < 3 ? "early" : "late");
+    type.push_back(i % 2 == 0 ? "x" : "y");
+  }
+  c.matrix.rows = 6;
+  c.text_columns = {{"condition", condition}, {"word", text_time}, {"cell_type", type}};
+  c.number_columns = {{"time", time}, {"mixed", mixed}};
+  DataOptions o;
+  o.path = folder() + "/times.h5ad", o.control = {"day0"};
+  write_h5ad(o.path, c);
+  std::string said;
+  auto read = [&](const std::string& column) {
+    o.time_column = column;
+    said.clear();
+    return read_dataset(o, [&](const std::string& line) { said += line + "\n"; });
+  };
+  const Dataset d = read("");
+  EXPECT_EQ(d.labels, (std::vector<std::string>{"control", "day1.5", "day2"}));
+  EXPECT_EQ(d.times, (std::vector<double>{0, 1.5, 2}));
+  EXPECT_SAYS(said, "a time course (obs/time): 0, 1.5, 2");
+  EXPECT_EQ(d.contexts.size(), 2u);
+  o.cell_type_column = "none";
+  EXPECT_EQ(read("none").contexts.size(), 1u);
+  EXPECT_TRUE(read("none").times.empty());
+  EXPECT_TRUE(read("mixed").times.empty());
+  EXPECT_SAYS(said, "do not stand for one another");
+  EXPECT_SAYS(complaint([&] { read("word"); }), "of cell c0 is 'early', which is not a number");
+  EXPECT_SAYS(complaint([&] { read("hour"); }), "obs has no column 'hour' (--time-column)");
+  c.number_columns[0].second[3] = std::nan("");
+  write_h5ad(o.path, c);
+  EXPECT_SAYS(complaint([&] { read("time"); }), "obs/time of cell c3 is missing");
+  c.number_columns.erase(c.number_columns.begin());
+  c.text_columns.emplace_back("time", text_time);
+  write_h5ad(o.path, c);
+  EXPECT_TRUE(read("").times.empty());
+  EXPECT_SAYS(said, "not used: ");
+}
+
 TEST(Split, LeakageAndUnknownNamesAreRefused) {
   const Dataset data = small();
   auto says = [&](const std::string& lists) {
