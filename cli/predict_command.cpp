@@ -1,5 +1,6 @@
 // predict: cells of a condition, drawn anew or from given ones.
 #include <algorithm>
+#include <cmath>
 
 #include "cli/command.h"
 #include "evaluation/run.h"
@@ -75,11 +76,17 @@ struct Written {
   std::vector<double> library_size, time, followed;
   std::vector<std::string> label;  // of each cell
   std::string mean_labels;
-  std::vector<float> means;
+  std::vector<float> means, half_widths;  // of 90 % intervals; NaN where the model says nothing
+  std::string stated;                     // about errors, for the log
   bool as_counts = true;
 };
 
-void add_mean(Written& w, const Query& q, const TrainingData& data, const std::vector<double>& mean) {
+void add_mean(Written& w, const Query& q, const TrainingData& data, const std::vector<double>& mean,
+              const MeanStatement& stated) {
+  for (std::size_t g = 0; g < mean.size(); ++g)
+    w.half_widths.push_back(stated.half_width.empty() ? std::nanf("") : static_cast<float>(stated.half_width[g]));
+  if (!stated.half_width.empty())
+    w.stated += text(w.stated.empty() ? "" : ", ", canonical_label(q.condition), " ", stated.error);
   const std::string& context = data.contexts[q.context];
   w.mean_labels +=
       (w.mean_labels.empty() ? "" : "\n") + canonical_label(q.condition) + (context.empty() ? "" : "|" + context);
@@ -107,7 +114,7 @@ void draw_new(const PredictOptions& o, const Common& common, Queue& queue, const
   add_cells(w, run.model->sample(queue, q, static_cast<std::size_t>(o.cells), common.seed), "generated",
             data.contexts[context]);
   w.time.assign(o.times.empty() ? 0 : w.cell_type.size(), o.times.empty() ? 0 : o.times[0]);
-  add_mean(w, {condition, context}, data, run.model->predict_mean(queue, q));
+  add_mean(w, {condition, context}, data, run.model->predict_mean(queue, q), run.model->state_mean(q, 0));
 }
 
 // The same cells at every time.
@@ -124,7 +131,7 @@ void follow(const PredictOptions& o, const Common& common, Queue& queue, const R
       w.label.push_back(label);
     }
     add_mean(w, {parse_condition(label), context}, data,
-             run.model->predict_mean(queue, query_at(data, o.times[k], context)));
+             run.model->predict_mean(queue, query_at(data, o.times[k], context)), {});
   }
 }
 
@@ -162,7 +169,7 @@ void change_given(const PredictOptions& o, const Common& common, Queue& queue, c
     const Query q{condition, c};
     of_context[c] = run.model->counterfactual(queue, q, asked[c], common.seed);
     w.as_counts = !of_context[c].counts.empty();
-    add_mean(w, q, data, run.model->predict_mean(queue, q));
+    add_mean(w, q, data, run.model->predict_mean(queue, q), run.model->state_mean(q, 0));
   }
   for (std::size_t i = 0; i < given.cells(); ++i) {
     const auto [c, row] = place[i];
@@ -211,6 +218,11 @@ void predict(PredictOptions& o, const Common& common) {
                   {"predicted_mean_labels", w.mean_labels}};
   const std::size_t means = w.means.size() / run.gene_names.size();
   w.file.arrays.emplace_back("predicted_mean", std::vector<std::size_t>{means, run.gene_names.size()}, w.means);
+  if (!w.stated.empty()) {
+    w.file.arrays.emplace_back("predicted_mean_half_width", std::vector<std::size_t>{means, run.gene_names.size()},
+                               w.half_widths);
+    say(common, "expected error of the mean (L2): " + w.stated);
+  }
   write_h5ad(o.out, w.file);
   say(common, text("wrote ", n, " cells of ", label,
                    w.as_counts ? " as counts" : " as log1p values: read them with --expression log1p"));

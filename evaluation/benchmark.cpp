@@ -295,6 +295,7 @@ void model_unit(Queue& queue, const Dataset& data, const Fold& fold, const Train
                                                       : query_at(train, data.times[label], context);
     Prediction p;
     p.mean = model->predict_mean(queue, query);
+    p.stated = model->state_mean(query, truths[k].all_cells);
     if (model->samples()) {
       GeneratedCells made = model->sample(queue, query, cells, training.seed * 1000003 + k);
       p.count = made.count;

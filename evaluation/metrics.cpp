@@ -142,20 +142,24 @@ const std::vector<std::string>& metric_names() {
                                               "coverage_90_de20",
                                               "interval_width",
                                               "pit_error",
-                                              "pit_error_de20"};
+                                              "pit_error_de20",
+                                              "coverage_90_mean",
+                                              "stated_error",
+                                              "error_uncertainty_spearman"};
   return names;
 }
 
 std::optional<double> metric_target(const std::string& m) {
   if (m == "variance_ratio") return 1;
-  if (m == "coverage_90" || m == "coverage_90_de20") return .9;
+  if (m == "coverage_90" || m == "coverage_90_de20" || m == "coverage_90_mean") return .9;
   if (m == "knn_mixing") return .5;
   return std::nullopt;
 }
 
 int metric_direction(const std::string& m) {
   if (metric_target(m)) return 0;
-  for (const char* larger : {"pearson", "cosine", "interaction", "r2_", "pds_", "centroid_accuracy", "de_"})
+  for (const char* larger :
+       {"pearson", "cosine", "interaction", "r2_", "pds_", "centroid_accuracy", "de_", "error_uncertainty"})
     if (m.starts_with(larger)) return 1;
   return -1;
 }
@@ -255,6 +259,14 @@ std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace&
   }
   add_differential_metrics(queue, t, p, control.mean, out);
   add_distribution_metrics(queue, space, t, p, real, top, out);
+  if (p.stated.half_width.empty()) {
+    skip("coverage_90_mean"), skip("stated_error");
+  } else {
+    double inside = 0;
+    for (std::size_t g = 0; g < G; ++g) inside += std::abs(p.mean[g] - real.mean[g]) <= p.stated.half_width[g] ? 1 : 0;
+    add("coverage_90_mean", inside / static_cast<double>(G));
+    add("stated_error", p.stated.error);
+  }
   return out;
 }
 

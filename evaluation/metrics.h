@@ -6,6 +6,7 @@
 
 #include "kernels/core/queue.h"
 #include "models/linear_algebra.h"
+#include "models/model.h"
 
 namespace perturbine {
 
@@ -40,9 +41,10 @@ struct Prediction {
   std::vector<double> mean;  // [genes]
   std::vector<float> cells;  // [count, genes] log1p, or empty: a model of means
   std::size_t count = 0;
+  MeanStatement stated = {};  // about the observed mean of all held-out cells
 };
 
-/// Every metric of one held-out condition, in the order of metric_names().
+/// Every metric of one held-out condition that needs no others, in the order of metric_names().
 std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace& space, const HeldOut& truth,
                                             const Prediction& prediction);
 const std::vector<std::string>& metric_names();

@@ -19,7 +19,8 @@ class Scoring {
   /// The same with the condition's metrics at hand.
   void add(const std::string& model, std::uint64_t seed, const std::string& fold, const Fold::Entry& entry,
            const HeldOut& truth, const std::vector<double>& mean, const std::vector<MetricValue>& values);
-  /// Discrimination among the conditions of one model, seed, context and group, over all folds; then the summary.
+  /// Discrimination among the conditions of one model, seed, context and group, over all folds; whether stated and real
+  /// errors of means go together over all conditions of a model and seed; then the summary.
   void finish();
 
  private:

@@ -30,6 +30,7 @@ void Backbone::fit(Queue& queue, const TrainingData& data, const TrainingOptions
   space_ = fit_latent_space(data, options.space == "genes" ? 0 : options.latent, residuals_);
   means_ = ClosedFormMean(data, space_.components);
   log_sizes_ = ClosedFormMean(log_sizes_of(data), {});
+  uncertainty_ = MeanUncertainty(data, means_);
   times_ = TimeCourse(queue, data, residuals_, space_.width());
   shrinkage_report_.clear();
   if (options.technical_shrinkage) {
@@ -83,6 +84,7 @@ GeneratedCells Backbone::sample(Queue& queue, const Query& q, std::size_t count,
 std::vector<std::string> Backbone::report() const {
   auto lines = means_.report();
   for (const std::string& line : log_sizes_.report()) lines.push_back("logarithm of library size: " + line);
+  for (const std::string& line : uncertainty_.report()) lines.push_back(line);
   if (!times_.report().empty()) lines.push_back(times_.report());
   if (!shrinkage_report_.empty()) lines.push_back(shrinkage_report_);
   return lines;

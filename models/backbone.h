@@ -3,6 +3,7 @@
 #pragma once
 #include "models/closed_form_mean.h"
 #include "models/decoder.h"
+#include "models/mean_uncertainty.h"
 #include "models/time_course.h"
 
 namespace perturbine {
@@ -16,6 +17,9 @@ class Backbone : public Model {
   /// Between the times of a time course what lies between their cells, else the closed form.
   std::vector<double> mean(const Query& query) const {
     return query.between ? times_.mean(data_, query) : means_.mean(query);
+  }
+  MeanStatement state_mean(const Query& query, std::size_t cells) const override {
+    return uncertainty_.state(query, means_, cells);
   }
   std::vector<double> left_out_mean(const Query& query) const { return means_.left_out_mean(query); }
   bool was_seen(const Query& query) const { return means_.was_seen(query); }
@@ -44,6 +48,7 @@ class Backbone : public Model {
   std::vector<float> residuals_;  // [cells, latent]
   ClosedFormMean means_, log_sizes_;
   TimeCourse times_;
+  MeanUncertainty uncertainty_;
   double shrinkage_ = 1;          // of the technical share of the latent
   std::string shrinkage_report_;  // how it was chosen; empty if it was given
 };

@@ -19,6 +19,10 @@ class ClosedFormMean {
   std::vector<double> left_out_mean(const Query& query) const;
   /// Whether training cells of this condition in this context were there.
   bool was_seen(const Query& query) const { return effects_->observed(query.condition, query.context) != nullptr; }
+  /// Whether an unseen mean would come from the same condition in other contexts.
+  bool transfers(const Query& query) const { return transfer_->knows(query.condition, query.context); }
+  /// How far the nearest of those contexts is.
+  double nearest_context(const Query& query) const { return transfer_->nearest(query.condition, query.context); }
   const EffectTable& effects() const { return *effects_; }
   std::vector<std::string> report() const;
 

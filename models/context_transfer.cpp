@@ -119,6 +119,13 @@ bool ContextTransfer::knows(const Condition& condition, std::size_t context) con
   return !sources(canonical_label(condition), context).empty();
 }
 
+double ContextTransfer::nearest(const Condition& condition, std::size_t context) const {
+  double least = INFINITY;
+  for (const Source& s : sources(canonical_label(condition), context))
+    least = std::min(least, distance(context, s.context));
+  return least;
+}
+
 std::vector<double> ContextTransfer::mean_of_others(const std::string& label, std::size_t context,
                                                     const TransferRule& rule) const {
   std::vector<double> mean;

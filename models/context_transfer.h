@@ -35,6 +35,8 @@ class ContextTransfer {
   /// Whether another context saw the condition.
   bool knows(const Condition& condition, std::size_t context) const;
   std::vector<double> delta(const Condition& condition, std::size_t context) const;
+  /// How far the context's mean control cell lies from the nearest context that saw the condition.
+  double nearest(const Condition& condition, std::size_t context) const;
   /// A line for the log; empty where there was nothing to choose.
   std::string report() const { return report_; }
 

@@ -48,6 +48,12 @@ struct GivenCells {
   std::vector<std::int32_t> batch;   // numbers of TrainingData::batches; negative: unknown
 };
 
+/// What is stated of a predicted mean's error.
+struct MeanStatement {
+  std::vector<double> half_width;  // of each gene's 90 % interval, [genes]; empty: nothing can be said
+  double error = 0;                // expected norm of observed minus predicted mean
+};
+
 class Backbone;
 
 class Model {
@@ -60,6 +66,8 @@ class Model {
   virtual void use_backbone(const std::shared_ptr<const Backbone>&) {}
   /// Mean of log1p expression of a condition, in one context.
   virtual std::vector<double> predict_mean(Queue& queue, const Query& query) const = 0;
+  /// How far the observed mean of `cells` cells may lie from the predicted one; 0 cells: the true mean.
+  virtual MeanStatement state_mean(const Query&, std::size_t) const { return {}; }
   /// False where the model gives means only.
   virtual bool samples() const { return true; }
   /// `count` cells; the same seed gives the same cells.

@@ -21,6 +21,10 @@ class NetworkModel : public Model {
     prepare(queue, data, options);
     resume(queue, progress);
   }
+  /// The backbone's: what is unknown is what training conditions do not tell of the mean, whatever network samples.
+  MeanStatement state_mean(const Query& query, std::size_t cells) const override {
+    return backbone_->state_mean(query, cells);
+  }
   void use_backbone(const std::shared_ptr<const Backbone>& backbone) override { backbone_ = backbone; }
 
   /// Everything of training that is not in the data. `step` counts finished steps.

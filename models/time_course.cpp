@@ -64,7 +64,8 @@ class CellBetween {
     const auto counts = static_cast<std::uint64_t>(std::llround(std::expm1(x) * data_.library_size[cell] / 10000));
     double n = 0;
     for (std::uint64_t k = 0; k < counts; ++k)
-      n += static_cast<double>(uniform(philox(seed_ + end, k, matrix_subsequence(row_, 4 * gene)).word[0])) <= p ? 1 : 0;
+      n +=
+          static_cast<double>(uniform(philox(seed_ + end, k, matrix_subsequence(row_, 4 * gene)).word[0])) <= p ? 1 : 0;
     return n;
   }
   const TrainingData& data_;
@@ -148,14 +149,12 @@ std::vector<TimeCourse::Pair> TimeCourse::couple(Queue& queue, const TrainingDat
   const Pairs drawn = draw_pairs(queue, plan, Coupling::balanced, std::max(least_pairs, from.size()), 0x71e, context);
   std::vector<Pair> pairs;
   for (std::size_t i = 0; i < drawn.first.size(); ++i)
-    pairs.push_back(
-        {from[static_cast<std::size_t>(drawn.first[i])], to[static_cast<std::size_t>(drawn.second[i])]});
+    pairs.push_back({from[static_cast<std::size_t>(drawn.first[i])], to[static_cast<std::size_t>(drawn.second[i])]});
   std::stable_sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.earlier < b.earlier; });
   return pairs;
 }
 
-TimeCourse::TimeCourse(Queue& queue, const TrainingData& data, const std::vector<float>& positions,
-                       std::size_t width)
+TimeCourse::TimeCourse(Queue& queue, const TrainingData& data, const std::vector<float>& positions, std::size_t width)
     : order_(in_order(data)) {
   if (order_.size() < 2) return;
   for (std::size_t c = 0; c < data.contexts.size(); ++c)
@@ -211,8 +210,8 @@ std::vector<GeneratedCells> TimeCourse::trajectory(const TrainingData& data, std
   for (std::size_t i = 0; i < times.size(); ++i) {
     require_input(times[i] >= first && times[i] <= last, "time ", times[i], " lies outside the training data's ", first,
                   " to ", last);
-    require_input(i == 0 || times[i] > times[i - 1], "the times of a trajectory must rise, but ", times[i],
-                  " follows ", times[i - 1]);
+    require_input(i == 0 || times[i] > times[i - 1], "the times of a trajectory must rise, but ", times[i], " follows ",
+                  times[i - 1]);
     points.push_back(place_of(data, order_, times[i]));
   }
   return follow(data, context, points, count, seed);
@@ -234,16 +233,17 @@ std::vector<GeneratedCells> TimeCourse::follow(const TrainingData& data, std::si
     std::vector<std::size_t> to, used(data.cells(), 0);
     for (std::size_t i = 0; i < count; ++i) {
       const auto begin = std::lower_bound(pairs.begin(), pairs.end(), now[i],
-                                          [](const Pair& p, std::size_t cell) { return p.earlier < cell; }),
+                                          [](const Pair&p, std::size_t cell) { return p.earlier < cell; }),
                  end = std::upper_bound(begin, pairs.end(), now[i],
-                                        [](std::size_t cell, const Pair& p) { return cell < p.earlier; });
+                                        [](std::size_t cell, const Pair&p) { return cell < p.earlier; });
       // Of the partners drawn from the plan the one used least so far, from a random one on: chance alone would favour
       // some of the later cells.
       const auto n = static_cast<std::uint64_t>(end - begin);
       const std::uint64_t first = (std::uint64_t{philox(seed, 0x71ea + at, i).word[0]} * n) >> 32;
       std::size_t best = (begin + static_cast<std::ptrdiff_t>(first))->later;
       for (std::uint64_t k = 1; k < n; ++k)
-        if (const std::size_t cell = (begin + static_cast<std::ptrdiff_t>((first + k) % n))->later; used[cell] < used[best])
+        if (const std::size_t cell = (begin + static_cast<std::ptrdiff_t>((first + k) % n))->later;
+            used[cell] < used[best])
           best = cell;
       ++used[best];
       to.push_back(best);

@@ -25,9 +25,9 @@ GeneratedCells mixture_cells(const TrainingData& data, const BetweenTimes& betwe
 /// Training cells of a condition in a context; of any context where it has none.
 std::vector<std::size_t> cells_of_condition(const TrainingData& data, std::size_t condition, std::size_t context);
 
-/// Cells between neighbouring times, by displacement interpolation (McCann, Adv. Math. 128 (1997) 153) of counts: optimal
-/// transport within a context pairs cells of the two times; on the way's share s a pair gives one cell, of the earlier
-/// cell's counts each kept with probability 1 - s, of the later's with s, its library size the same mixture.
+/// Cells between neighbouring times, by displacement interpolation (McCann, Adv. Math. 128 (1997) 153) of counts:
+/// optimal transport within a context pairs cells of the two times; on the way's share s a pair gives one cell, of the
+/// earlier cell's counts each kept with probability 1 - s, of the later's with s, its library size the same mixture.
 class TimeCourse {
  public:
   TimeCourse() = default;
@@ -57,7 +57,7 @@ class TimeCourse {
   std::vector<GeneratedCells> follow(const TrainingData& data, std::size_t context,
                                      const std::vector<BetweenTimes>& points, std::size_t count,
                                      std::uint64_t seed) const;
-  std::vector<std::size_t> order_;          // conditions by time
+  std::vector<std::size_t> order_;               // conditions by time
   std::map<Interval, std::vector<Pair>> pairs_;  // sorted by the earlier cell
   bool mixture_ = false;
   std::string report_;

@@ -7,6 +7,7 @@
 #include "evaluation/discrimination.h"
 #include "evaluation/distribution_metrics.h"
 #include "evaluation/report_parts.h"
+#include "evaluation/scoring.h"
 #include "kernels/core/philox.h"
 
 namespace perturbine {
@@ -173,6 +174,47 @@ TEST(Report, DrawsTheConditionsOfTheBestTrainedModelAlone) {
   EXPECT_EQ(page.find("<A>"), std::string::npos);
 }
 
+TEST(Uncertainty, CoverageOfMeansAndRankCorrelationOfErrors) {
+  Scene s;
+  Prediction p;
+  p.mean = s.truth.real_mean;
+  p.mean[0] += .1, p.mean[1] -= .3;
+  auto judged = [&](const char* name) {
+    for (const MetricValue& v : evaluate_condition(s.queue, s.space, s.truth, p))
+      if (v.metric == name) return v.status == "ok" ? v.value : -1;
+    return -2.0;
+  };
+  EXPECT_EQ(judged("coverage_90_mean"), -1);
+  p.stated.half_width.assign(genes, .2);
+  p.stated.error = .5;
+  EXPECT_NEAR(judged("coverage_90_mean"), 11.0 / 12, 1e-12);
+  EXPECT_EQ(judged("stated_error"), .5);
+
+  BenchmarkResults r;
+  r.models = {"backbone", "mean"};
+  Scoring scoring(s.queue, s.space, r);
+  // Ranks of errors 1 3 2 4 5 against 2 1 3.5 3.5 5 of what was stated: 1 - 6 sum d^2 / (n (n^2 - 1)) does not hold
+  // with ties; the correlation of ranks is 6 / sqrt(10 * 9.5).
+  const double error[] = {.1, .3, .2, .4, .5}, stated[] = {2, 1, 4, 4, 9};
+  for (std::size_t i = 0; i < 5; ++i) {
+    const Fold::Entry entry{"P" + std::to_string(i), "", "", {}};
+    scoring.add("backbone", 1, "", entry, s.truth, p.mean, {{"l2", error[i], "ok"}, {"stated_error", stated[i], "ok"}});
+    scoring.add("mean", 1, "", entry, s.truth, p.mean,
+                {{"l2", error[i], "ok"}, {"stated_error", std::nan(""), "not-applicable"}});
+  }
+  scoring.finish();
+  std::size_t found = 0;
+  for (const SummaryRow& row : r.summary)
+    if (row.metric == "error_uncertainty_spearman") {
+      ++found;
+      EXPECT_EQ(row.model, "backbone");
+      EXPECT_EQ(row.group, "all");
+      EXPECT_NEAR(row.interval.mean, 6 / std::sqrt(95.0), 1e-12);
+      EXPECT_TRUE(std::isnan(row.interval.low));
+    }
+  EXPECT_EQ(found, 1u);
+}
+
 TEST(Bootstrap, IntervalsHoldTheMean) {
   std::vector<std::pair<std::string, double>> v;
   for (int i = 0; i < 20; ++i) v.emplace_back("c" + std::to_string(i), i % 5);
@@ -248,7 +290,9 @@ TEST(Metrics, MeanMetricsByDefinition) {
   for (const auto& m : v) names.push_back(m.metric);
   for (const auto& name : metric_names())
     EXPECT_EQ(std::count(names.begin(), names.end(), name),
-              name == "rank" || name == "pds_l1" || name == "centroid_accuracy" ? 0 : 1)
+              name == "rank" || name == "pds_l1" || name == "centroid_accuracy" || name == "error_uncertainty_spearman"
+                  ? 0
+                  : 1)
         << name;
 }
 

@@ -78,9 +78,10 @@ TEST(TimeCourse, CellsBetweenKeepTheirLineageAndFollowTheSameCounts) {
     for (const auto& [t, condition] : {std::pair{0u, 0}, std::pair{3u, 2}, std::pair{5u, 1}}) {
       bool found = false;
       for (std::size_t cell = 0; cell < d.cells() && !found; ++cell)
-        found = d.condition[cell] == condition && d.library_size[cell] == at[t].library_size[i] &&
-                std::equal(d.row(cell), d.row(cell) + 10, at[t].expression.begin() + static_cast<std::ptrdiff_t>(i * 10),
-                           [](float a, float b) { return std::abs(a - b) < 1e-5f; });
+        found =
+            d.condition[cell] == condition && d.library_size[cell] == at[t].library_size[i] &&
+            std::equal(d.row(cell), d.row(cell) + 10, at[t].expression.begin() + static_cast<std::ptrdiff_t>(i * 10),
+                       [](float a, float b) { return std::abs(a - b) < 1e-5f; });
       EXPECT_TRUE(found) << "cell " << i << " at observed time number " << t;
     }
     // A quarter of the way the library size is, too.
