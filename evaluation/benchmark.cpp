@@ -194,6 +194,13 @@ std::string key_of(const Fold& fold, const Dataset& data) {
   return key + hash_of(data.condition);
 }
 
+std::vector<double> control_mean(const HeldOut& t) {
+  std::vector<double> control(t.genes, 0);
+  for (std::size_t i = 0; i < t.control.size(); ++i)
+    control[i % t.genes] += static_cast<double>(t.control[i]) / static_cast<double>(t.control_cells);
+  return control;
+}
+
 // An even choice of at most 150 cells on the first two principal components.
 std::vector<float> on_two_components(const EvaluationSpace& space, const std::vector<float>& cells, std::size_t count) {
   const std::size_t genes = space.components.mean.size(), n = std::min<std::size_t>(150, count);
@@ -208,12 +215,32 @@ std::vector<float> on_two_components(const EvaluationSpace& space, const std::ve
   return out;
 }
 
+// What a page shows of a condition: cells on two components, and the values of the genes that changed most.
+void sketch(const EvaluationSpace& space, const HeldOut& t, const Prediction& p, UnitScores::Entry& e) {
+  e.real_cells = on_two_components(space, t.real, t.real_cells);
+  e.generated_cells = on_two_components(space, p.cells, p.count);
+  const auto control = control_mean(t);
+  std::vector<std::size_t> order(t.genes);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  auto change = [&](std::size_t g) { return std::abs(t.real_mean[g] - control[g]); };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return change(a) > change(b); });
+  order.resize(std::min<std::size_t>(4, order.size()));
+  e.genes = order;
+  auto take = [&](const std::vector<float>& cells, std::size_t count, std::vector<float>& to) {
+    const std::size_t n = std::min<std::size_t>(150, count);
+    for (const std::size_t g : order)
+      for (std::size_t i = 0; i < n; ++i) to.push_back(cells[i * count / n * t.genes + g]);
+  };
+  take(t.real, t.real_cells, e.real_values), take(p.cells, p.count, e.generated_values);
+}
+
 ConditionPicture picture(const std::string& model, const Fold::Entry& entry, const HeldOut& t,
-                         const UnitScores::Entry& e) {
-  ConditionPicture p{model, entry.label, entry.context, {}, {}, e.real_cells, e.generated_cells};
-  std::vector<double> control(t.genes, 0);
-  for (std::size_t i = 0; i < t.control.size(); ++i)
-    control[i % t.genes] += static_cast<double>(t.control[i]) / static_cast<double>(t.control_cells);
+                         const UnitScores::Entry& e, const std::vector<std::string>& genes) {
+  ConditionPicture p{model, entry.label,   entry.context,     {}, {}, e.real_cells, e.generated_cells, {},
+                     {},    e.real_values, e.generated_values};
+  for (const std::size_t g : e.genes) p.genes.push_back(genes[g]);
+  if (t.additive_delta) p.additive_change.assign(t.additive_delta->begin(), t.additive_delta->end());
+  const auto control = control_mean(t);
   for (std::size_t g = 0; g < t.genes; ++g) {
     p.real_change.push_back(static_cast<float>(t.real_mean[g] - control[g]));
     p.predicted_change.push_back(static_cast<float>(e.mean[g] - control[g]));
@@ -270,7 +297,7 @@ void true_sampler(const Dataset& data, const Fold& fold, const std::vector<HeldO
 // A model or baseline. One backbone serves all models and seeds of a fold: it depends on neither.
 void model_unit(Queue& queue, const Dataset& data, const Fold& fold, const TrainingData& train,
                 const std::vector<HeldOut>& truths, const std::string& name, const TrainingOptions& training,
-                std::size_t cells, std::shared_ptr<const Backbone>& backbone, const Score& score) {
+                std::size_t cells, std::shared_ptr<const Backbone>& backbone, const Score& score, UnitScores& unit) {
   const bool builds_on_backbone = name == "backbone" || is_trainable(name);
   if (builds_on_backbone && !backbone) {
     const auto fitted = std::make_shared<Backbone>();
@@ -281,7 +308,12 @@ void model_unit(Queue& queue, const Dataset& data, const Fold& fold, const Train
   if (name != "backbone") {
     own = make_model(name);
     own->use_backbone(backbone);
-    own->fit(queue, train, training, {});
+    own->fit(queue, train, training, [&](const TrainingProgress& p) {
+      unit.loss.insert(unit.loss.end(), {static_cast<float>(p.step), static_cast<float>(p.loss)});
+      if (p.validation)
+        unit.validation.insert(unit.validation.end(), {static_cast<float>(p.step), static_cast<float>(*p.validation)});
+      return true;
+    });
   }
   const Model* model = name == "backbone" ? backbone.get() : own.get();
   for (std::size_t k = 0; k < truths.size(); ++k) {
@@ -363,26 +395,29 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
           say(what);
           unit.emplace();
           auto score = [&](std::size_t k, const HeldOut& truth, const Prediction& p) {
-            unit->entries.push_back({k, p.mean, evaluate_condition(queue, space, truth, p), {}, {}});
-            if (pictured(fold, k) && p.count > 0) {
-              unit->entries.back().real_cells = on_two_components(space, truth.real, truth.real_cells);
-              unit->entries.back().generated_cells = on_two_components(space, p.cells, p.count);
-            }
+            UnitScores::Entry e;
+            e.number = k, e.mean = p.mean;
+            e.values = evaluate_condition(queue, space, truth, p, &e.pit);
+            if (pictured(fold, k) && p.count > 0) sketch(space, truth, p, e);
+            unit->entries.push_back(std::move(e));
           };
           if (name == "replicate")
             replicate(truths, seed, score);
           else if (name == "true-sampler")
             true_sampler(data, fold, truths, o.cells, seed, score);
           else
-            model_unit(queue, data, fold, train, truths, name, training, o.cells, backbone, score);
+            model_unit(queue, data, fold, train, truths, name, training, o.cells, backbone, score, *unit);
           finished.store(key, *unit);
         } else {
           say(what + ": done before");
         }
+        if (!unit->loss.empty() && &fold == &folds.front() && seed == o.seeds.front())
+          r.training.push_back({name, unit->loss, unit->validation});
         for (const UnitScores::Entry& e : unit->entries) {
           scoring.add(name, seed, fold.name, fold.test[e.number], truths[e.number], e.mean, e.values);
           if (!e.generated_cells.empty() && seed == o.seeds.front() && (name == "backbone" || is_trainable(name)))
-            r.pictures.push_back(picture(name, fold.test[e.number], truths[e.number], e));
+            r.pictures.push_back(picture(name, fold.test[e.number], truths[e.number], e, data.gene_names));
+          scoring.add_pit(name, e.pit);
         }
       }
     }

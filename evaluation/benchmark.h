@@ -1,6 +1,7 @@
 // Models, baselines and seeds on the folds of a split: one table of metrics, with intervals and paired differences.
 #pragma once
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,15 @@ struct ConditionPicture {
   std::string model, condition, context;
   std::vector<float> real_change, predicted_change;  // [genes]
   std::vector<float> real, generated;                // [cells, 2], at most 150 cells each
+  std::vector<float> additive_change;                // [genes], of doubles with both parts seen alone; else empty
+  std::vector<std::string> genes;                    // the four that changed most
+  std::vector<float> real_values, generated_values;  // of them, [genes, cells], the same cells
+};
+
+/// The loss of one training, points (step, loss) one after another.
+struct TrainingCurve {
+  std::string model;
+  std::vector<float> loss, validation;
 };
 
 struct BenchmarkResults {
@@ -43,6 +53,10 @@ struct BenchmarkResults {
   std::vector<SummaryRow> summary;
   std::vector<PairedRow> paired;           // against backbone, where it is among the models
   std::vector<ConditionPicture> pictures;  // of up to four conditions, by the backbone and the trained models
+  /// By model, over all conditions: how many values of expressed genes have a randomised PIT of at most 1/8, 2/8,
+  /// ... 1.
+  std::map<std::string, std::vector<double>> pit;
+  std::vector<TrainingCurve> training;  // of the first fold and seed
   std::vector<std::string> models, groups;
   std::vector<std::uint64_t> seeds;
   std::size_t cells = 0;  // generated of each condition; 0: as many as a file gave

@@ -121,7 +121,8 @@ double rare_fraction_error(MatrixView<const float> x, MatrixView<const float> y,
 }
 
 void add_distribution_metrics(Queue& queue, const EvaluationSpace& space, const HeldOut& t, const Prediction& p,
-                              const Moments& real, const std::vector<std::size_t>& top, std::vector<MetricValue>& out) {
+                              const Moments& real, const std::vector<std::size_t>& top, std::vector<MetricValue>& out,
+                              std::vector<double>* pit_counts) {
   const std::size_t G = t.genes;
   Cpu& cpu = queue.cpu();
   auto add = [&](const char* name, double v) { out.push_back({name, v, "ok"}); };
@@ -224,6 +225,9 @@ void add_distribution_metrics(Queue& queue, const EvaluationSpace& space, const 
   };
   pit_error("pit_error", below_level, counted);
   pit_error("pit_error_de20", below_level_top, counted_top);
+  if (pit_counts == nullptr) return;
+  pit_counts->assign(below_level, below_level + levels);
+  pit_counts->push_back(counted);
 }
 
 }  // namespace perturbine

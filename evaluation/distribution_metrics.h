@@ -11,10 +11,10 @@ struct Moments {
 Moments moments(Cpu& cpu, const std::vector<float>& cells, std::size_t count, std::size_t genes);
 
 /// Appends them to `out`; `real` are the moments of all held-out cells, `top` the most changed genes. A prediction of
-/// fewer than two cells has none: not-applicable.
+/// fewer than two cells has none: not-applicable. `pit` as in evaluate_condition.
 void add_distribution_metrics(Queue& queue, const EvaluationSpace& space, const HeldOut& truth,
                               const Prediction& prediction, const Moments& real, const std::vector<std::size_t>& top,
-                              std::vector<MetricValue>& out);
+                              std::vector<MetricValue>& out, std::vector<double>* pit = nullptr);
 
 /// S = OT(x, y) - OT(x, x) / 2 - OT(y, y) / 2 by entropic transport of squared distances, entropy a tenth of the mean
 /// squared distance within y (Feydy et al., arXiv:1810.08278, eq. 3).

@@ -15,8 +15,12 @@ struct UnitScores {
     std::size_t number = 0;    // of the fold's test entries
     std::vector<double> mean;  // predicted, [genes]
     std::vector<MetricValue> values;
+    std::vector<double> pit;                         // see BenchmarkResults; empty: no cells
     std::vector<float> real_cells, generated_cells;  // [cells, 2], where a picture is wanted
+    std::vector<std::size_t> genes;                  // and what it shows of the genes that changed most
+    std::vector<float> real_values, generated_values;
   };
+  std::vector<float> loss, validation;  // (step, loss) of the training
   std::vector<Entry> entries;
 };
 

@@ -165,7 +165,7 @@ int metric_direction(const std::string& m) {
 }
 
 std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace& space, const HeldOut& t,
-                                            const Prediction& p) {
+                                            const Prediction& p, std::vector<double>* pit) {
   const std::size_t G = t.genes;
   Cpu& cpu = queue.cpu();
   const Moments real{t.real_mean, t.real_variance}, control = moments(cpu, t.control, t.control_cells, G);
@@ -258,7 +258,7 @@ std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace&
     skip("interaction_partial");
   }
   add_differential_metrics(queue, t, p, control.mean, out);
-  add_distribution_metrics(queue, space, t, p, real, top, out);
+  add_distribution_metrics(queue, space, t, p, real, top, out, pit);
   if (p.stated.half_width.empty()) {
     skip("coverage_90_mean"), skip("stated_error");
   } else {

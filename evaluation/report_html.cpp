@@ -5,6 +5,7 @@
 #include <map>
 #include <numeric>
 
+#include "evaluation/figures.h"
 #include "evaluation/report_parts.h"
 
 namespace perturbine {
@@ -73,43 +74,6 @@ std::string html_table(const BenchmarkResults& r, const std::string& group) {
   return s + "</tbody></table>\n";
 }
 
-// A square scatter of two series with equal axes; `b` is drawn over `a`.
-struct Scatter {
-  std::string title, x_label, y_label;
-  std::vector<float> a, b;  // [points, 2]
-  bool diagonal = false;
-};
-std::string scatter(const Scatter& p) {
-  float low[2] = {0, 0}, high[2] = {0, 0};
-  for (const auto* series : {&p.a, &p.b})
-    for (std::size_t i = 0; i < series->size(); ++i) {
-      low[i % 2] = std::min(low[i % 2], (*series)[i]), high[i % 2] = std::max(high[i % 2], (*series)[i]);
-    }
-  if (p.diagonal) low[0] = low[1] = std::min(low[0], low[1]), high[0] = high[1] = std::max(high[0], high[1]);
-  if (!(high[0] > low[0]) || !(high[1] > low[1])) return "";
-  constexpr float left = 48, top = 28, size = 260;
-  auto x = [&](float v) { return left + (v - low[0]) / (high[0] - low[0]) * size; };
-  auto y = [&](float v) { return top + size - (v - low[1]) / (high[1] - low[1]) * size; };
-  std::string s = text("<figure><svg role=\"img\" viewBox=\"0 0 330 330\"><title>", escape(p.title),
-                       "</title><text x=\"", left, "\" y=\"16\" class=\"h\">", escape(p.title), "</text><rect x=\"",
-                       left, "\" y=\"", top, "\" width=\"", size, "\" height=\"", size, "\" class=\"f\"/>");
-  if (p.diagonal)
-    s += text("<line x1=\"", x(low[0]), "\" y1=\"", y(low[0]), "\" x2=\"", x(high[0]), "\" y2=\"", y(high[0]),
-              "\" class=\"d\"/>");
-  for (const auto& [series, name] : {std::pair{&p.a, "pb"}, std::pair{&p.b, "pm"}})
-    for (std::size_t i = 0; i + 1 < series->size(); i += 2)
-      s += text("<circle cx=\"", std::round(10 * x((*series)[i])) / 10, "\" cy=\"",
-                std::round(10 * y((*series)[i + 1])) / 10, "\" r=\"2.2\" class=\"", name, "\"/>");
-  auto label = [&](float v) { return short_number(static_cast<double>(v)); };
-  s += text("<text x=\"", left, "\" y=\"302\">", label(low[0]), "</text><text x=\"", left + size,
-            "\" y=\"302\" text-anchor=\"end\">", label(high[0]), "</text><text x=\"", left + size / 2,
-            "\" y=\"318\" text-anchor=\"middle\">", escape(p.x_label), "</text><text x=\"", left - 4, "\" y=\"",
-            top + size, "\" text-anchor=\"end\">", label(low[1]), "</text><text x=\"", left - 4, "\" y=\"", top + 10,
-            "\" text-anchor=\"end\">", label(high[1]), "</text><text transform=\"translate(14,", top + size / 2,
-            ") rotate(-90)\" text-anchor=\"middle\">", escape(p.y_label), "</text></svg></figure>\n");
-  return s;
-}
-
 // The genes that changed most in truth and an even choice of the others: at most 400 points.
 std::vector<float> change_points(const ConditionPicture& p) {
   std::vector<std::size_t> order(p.real_change.size());
@@ -132,15 +96,89 @@ std::string pictures(const BenchmarkResults& r) {
   for (const ConditionPicture& p : r.pictures) {
     if (p.model != model) continue;
     const std::string name = p.condition + (p.context.empty() ? "" : " in " + p.context);
-    s += scatter({name + ": mean change", "real change of log expression", "predicted", {}, change_points(p), true});
-    s += scatter({name + ": cells", "first principal component", "second", p.real, p.generated, false});
+    s +=
+        draw(Scatter{name + ": mean change", "real change of log expression", "predicted", {}, change_points(p), true});
+    s += draw(Scatter{name + ": cells", "first principal component", "second", p.real, p.generated, false});
+    if (!p.additive_change.empty()) {
+      std::vector<float> beyond;
+      for (std::size_t g = 0; g < p.real_change.size(); ++g) {
+        beyond.push_back(p.real_change[g] - p.additive_change[g]);
+        beyond.push_back(p.predicted_change[g] - p.additive_change[g]);
+      }
+      s += draw(Scatter{name + ": interaction", "real change beyond the sum of parts", "predicted", {}, beyond, true});
+    }
+    for (std::size_t k = 0; k < p.genes.size(); ++k) {
+      auto part = [&](const std::vector<float>& values) {
+        const std::size_t n = values.size() / p.genes.size();
+        return std::vector<float>(values.begin() + static_cast<std::ptrdiff_t>(k * n),
+                                  values.begin() + static_cast<std::ptrdiff_t>((k + 1) * n));
+      };
+      s += draw(
+          TwoHistograms{name + ": " + p.genes[k], "log expression", part(p.real_values), part(p.generated_values)});
+    }
   }
   if (s.empty()) return s;
   return "<h2>Single conditions, " + escape(model) +
-         "</h2>\n<p>Left: every point a gene, its change against control as measured and as "
-         "predicted; the line is a perfect prediction. Right: real cells grey, generated ones blue, in the first "
-         "principal "
-         "components of all real cells.</p>\n<div class=\"plots\">\n" +
+         "</h2>\n<p>Mean change: every point a gene, its change against control as measured and as predicted; the line "
+         "is a "
+         "perfect prediction. Cells: real ones grey, generated ones blue, in the first principal components of all "
+         "real "
+         "cells. Interaction, of pairs whose parts were both seen alone: the same points less the sum of the parts. "
+         "Then the "
+         "genes that changed most: real cells filled, generated ones outlined.</p>\n<div class=\"plots\">\n" +
+         s + "</div>\n";
+}
+
+// Whether spreads and stated errors can be relied on.
+std::string calibration(const BenchmarkResults& r) {
+  const std::string model = best_trained(r);
+  std::string s;
+  if (const auto found = r.pit.find(model); found != r.pit.end() && found->second.back() > 0) {
+    const std::vector<double>& below = found->second;
+    const std::size_t bins = below.size();
+    std::vector<double> shares;
+    for (std::size_t k = 0; k < bins; ++k) shares.push_back((below[k] - (k == 0 ? 0 : below[k - 1])) / below.back());
+    s += draw(EvenHistogram{"Probability integral transform", "where real values fall among generated ones", shares});
+  }
+  Lines curve{"Calibration of cells", "central interval", "share of real values inside", {}, true};
+  for (const std::string& m : r.models)
+    if (const auto found = r.pit.find(m); found != r.pit.end() && found->second.back() > 0) {
+      const std::vector<double>& below = found->second;
+      const std::size_t bins = below.size();
+      std::vector<float> points{0, 0};
+      for (std::size_t k = bins / 2; k-- > 1;) {
+        points.push_back(1 - 2 * static_cast<float>(k) / static_cast<float>(bins));
+        points.push_back(static_cast<float>((below[bins - k - 1] - below[k - 1]) / below.back()));
+      }
+      points.push_back(1), points.push_back(1);
+      if (m == model || m == "backbone") curve.series.push_back({m, points});
+    }
+  s += draw(curve);
+  Scatter errors{"Stated and real error of means", "stated", "real (L2)", {}, {}, true};
+  std::map<std::string, double> stated;
+  auto key = [](const ResultRow& row) { return text(row.seed, "|", row.fold, "|", row.condition, "|", row.context); };
+  for (const ResultRow& row : r.rows)
+    if (row.model == model && row.value.metric == "stated_error" && row.value.status == "ok")
+      stated[key(row)] = row.value.value;
+  for (const ResultRow& row : r.rows)
+    if (row.model == model && row.value.metric == "l2")
+      if (const auto found = stated.find(key(row)); found != stated.end()) {
+        errors.b.push_back(static_cast<float>(found->second));
+        errors.b.push_back(static_cast<float>(row.value.value));
+      }
+  s += draw(errors);
+  for (const TrainingCurve& c : r.training) {
+    Lines lines{"Training of " + c.model, "step", "loss", {{"training", c.loss}}, false};
+    if (!c.validation.empty()) lines.series.push_back({"validation", c.validation});
+    s += draw(lines);
+  }
+  if (s.empty()) return s;
+  return "<h2>How far to trust it, " + escape(model) +
+         "</h2>\n<p>The transform is even where generated cells spread as real ones do; heaped ends mean too narrow, a "
+         "heaped "
+         "middle too wide. The calibration curve lies on the line then. Stated errors were given before the cells were "
+         "seen: points on the line were foretold. Training: the loss of the first fold and seed.</p>\n<div "
+         "class=\"plots\">\n" +
          s + "</div>\n";
 }
 
@@ -162,7 +200,8 @@ std::string report_html(const BenchmarkResults& r) {
       "figure{margin:0}svg{width:100%;font:12px system-ui,sans-serif}svg "
       ".h{font-weight:600}.f{fill:none;stroke:#ccc}.d{stroke:#c40;stroke-dasharray:4 "
       "3}.pb{fill:#999;fill-opacity:.5}.pm{fill:"
-      "#0072b2;fill-opacity:.5}.verdict{max-width:46rem;font-size:17px}.m{fill:#0072b2}.b{fill:#999}.e{stroke:#222;"
+      "#0072b2;fill-opacity:.5}.verdict{max-width:46rem;font-size:17px}.m{fill:#0072b2}.b{fill:#999}.l{fill:none;"
+      "stroke:#0072b2;stroke-width:1.6}.e{stroke:#222;"
       "stroke-width:1.5}"
       ".note{background:#fff4d6;padding:.5rem 1rem}</style></head><body>\n<h1>Perturbine benchmark</h1>\n";
   s += "<p>Data: <code>" + escape(r.data_path) + "</code>, library size from " + escape(r.library_size_source) + ", " +
@@ -178,6 +217,7 @@ std::string report_html(const BenchmarkResults& r) {
     for (const std::string& m : main_metrics()) s += bars(r, group, m);
     s += "</div>\n";
   }
+  s += calibration(r);
   s += pictures(r);
   s += "<p>Green: the best mean of the column, the ceiling aside. Hover a number for its interval: bootstrap over "
        "conditions. "

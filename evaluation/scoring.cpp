@@ -40,7 +40,16 @@ std::optional<double> rank_correlation(const std::vector<double>& x, const std::
 
 void Scoring::score(const std::string& model, std::uint64_t seed, const std::string& fold, const Fold::Entry& entry,
                     const HeldOut& truth, const Prediction& prediction) {
-  add(model, seed, fold, entry, truth, prediction.mean, evaluate_condition(queue_, space_, truth, prediction));
+  std::vector<double> pit;
+  add(model, seed, fold, entry, truth, prediction.mean, evaluate_condition(queue_, space_, truth, prediction, &pit));
+  add_pit(model, pit);
+}
+
+void Scoring::add_pit(const std::string& model, const std::vector<double>& counts) {
+  if (counts.empty()) return;
+  auto& sum = results_.pit[model];
+  sum.resize(counts.size(), 0);
+  for (std::size_t level = 0; level < counts.size(); ++level) sum[level] += counts[level];
 }
 
 void Scoring::add(const std::string& model, std::uint64_t seed, const std::string& fold, const Fold::Entry& entry,

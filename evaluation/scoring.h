@@ -19,6 +19,8 @@ class Scoring {
   /// The same with the condition's metrics at hand.
   void add(const std::string& model, std::uint64_t seed, const std::string& fold, const Fold::Entry& entry,
            const HeldOut& truth, const std::vector<double>& mean, const std::vector<MetricValue>& values);
+  /// Counts of randomised PIT values; see BenchmarkResults.
+  void add_pit(const std::string& model, const std::vector<double>& counts);
   /// Discrimination among the conditions of one model, seed, context and group, over all folds; whether stated and real
   /// errors of means go together over all conditions of a model and seed; then the summary.
   void finish();

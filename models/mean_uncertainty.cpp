@@ -13,8 +13,9 @@ constexpr std::size_t least_pairs = 3;
 
 // The 90 % quantile; `values` are reordered.
 double quantile_90(std::vector<double>& values) {
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(
-                                       std::min(values.size() - 1, static_cast<std::size_t>(.9 * static_cast<double>(values.size()))));
+  const auto at =
+      values.begin() + static_cast<std::ptrdiff_t>(std::min(
+                           values.size() - 1, static_cast<std::size_t>(.9 * static_cast<double>(values.size()))));
   std::nth_element(values.begin(), at, values.end());
   return *at;
 }
@@ -168,8 +169,8 @@ double MeanUncertainty::leverage(const Condition& condition) const {
 std::vector<double> MeanUncertainty::variance(const Kind& kind, double u, double cells) const {
   std::vector<double> v(within_.size());
   for (std::size_t g = 0; g < v.size(); ++g)
-    v[g] = (cells > 0 ? within_[g] / cells : 0) +
-           (kind ? (u + least_share) * part_square_[g] : u * transfer_square_[g]);
+    v[g] =
+        (cells > 0 ? within_[g] / cells : 0) + (kind ? (u + least_share) * part_square_[g] : u * transfer_square_[g]);
   return v;
 }
 
@@ -178,9 +179,9 @@ MeanStatement MeanUncertainty::state(const Query& q, const ClosedFormMean& means
   const Kind kind = means.transfers(q) ? Kind{} : Kind{stratum_of(q.condition, means.effects())};
   const auto found = scale_.find(kind);
   const Scale& scale = found == scale_.end() ? scale_of_all_ : found->second;
-  MeanStatement s{variance(kind, kind ? leverage(q.condition) : std::pow(means.nearest_context(q), 2),
-                           static_cast<double>(cells)),
-                  0};
+  MeanStatement s{
+      variance(kind, kind ? leverage(q.condition) : std::pow(means.nearest_context(q), 2), static_cast<double>(cells)),
+      0};
   for (double& v : s.half_width) {
     s.error += scale.square * v;
     v = scale.interval * std::sqrt(v);
@@ -194,7 +195,8 @@ std::vector<std::string> MeanUncertainty::report() const {
   if (scale_of_all_.interval == 0) return {"intervals of means: too few training conditions to judge by"};
   std::string s = "intervals of means: scale of the stated deviation";
   for (const auto& [kind, scale] : scale_)
-    s += text("; ", kind ? text(kind->parts, " part(s), ", kind->seen, " seen alone, ", kind->met, " met") : "new context",
+    s += text("; ",
+              kind ? text(kind->parts, " part(s), ", kind->seen, " seen alone, ", kind->met, " met") : "new context",
               " ", scale.interval, " (", judged_.at(kind), " left out)");
   lines.push_back(s + text("; elsewhere ", scale_of_all_.interval));
   return lines;

@@ -16,11 +16,12 @@ namespace perturbine {
 ///   combinations      t_g (u + .02). t_g: mean square of a part's change. u: x' (A'A / lambda + I)^-1 x, the posterior
 ///                     variance of ridge regression (lambda .1) on which parts training conditions have, x the query's
 ///                     parts; a part never met adds its weight squared
-///   other contexts    d^2 times the mean of squared leave-one-out error over d^2, d the distance of mean control cells to
+///   other contexts    d^2 times the mean of squared leave-one-out error over d^2, d the distance of mean control cells
+///   to
 ///                     the nearest context that saw the condition
-/// Intervals are scaled by the 90 % quantile of |error| / sd over genes and training pairs of condition and context, each
-/// left out (split conformal prediction with leave-one-out residuals: Vovk et al. 2005; Barber et al., Ann. Stat. 49
-/// (2021) 486), within the query's stratum where at least three pairs are in it, else over all; the expected norm
+/// Intervals are scaled by the 90 % quantile of |error| / sd over genes and training pairs of condition and context,
+/// each left out (split conformal prediction with leave-one-out residuals: Vovk et al. 2005; Barber et al., Ann. Stat.
+/// 49 (2021) 486), within the query's stratum where at least three pairs are in it, else over all; the expected norm
 /// likewise by the ratio of squared errors to variances.
 class MeanUncertainty {
  public:

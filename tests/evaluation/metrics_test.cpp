@@ -166,12 +166,32 @@ TEST(Report, DrawsTheConditionsOfTheBestTrainedModelAlone) {
   r.summary = {{"backbone", "all", "energy_distance", {.2, .1, .3, 5}},
                {"flow", "all", "energy_distance", {.1, .05, .2, 5}}};
   for (const char* model : {"backbone", "flow"})
-    r.pictures.push_back(
-        {model, std::string("<A>") + model, "T", {1, -1, .5f}, {.8f, -1, 0}, {0, 0, 1, 1}, {0, 1, 1, 0}});
+    r.pictures.push_back({model,
+                          std::string("<A>") + model,
+                          "T",
+                          {1, -1, .5f},
+                          {.8f, -1, 0},
+                          {0, 0, 1, 1},
+                          {0, 1, 1, 0},
+                          {.5f, -1, .5f},
+                          {"<gene>"},
+                          {0, 0, 1, 2},
+                          {1, 1, 2}});
+  r.pit["flow"] = {10, 20, 30, 40, 50, 60, 70, 80};
+  r.training = {{"<m>", {0, 3, 50, 2, 100, 1}, {0, 3, 100, 2}}};
+  for (std::size_t i = 0; i < 3; ++i)
+    for (const auto& [metric, v] : {std::pair{"l2", .5}, std::pair{"stated_error", .7}})
+      r.rows.push_back(
+          {"flow", 1, "", "", "c" + std::to_string(i), "", {metric, v + .1 * static_cast<double>(i), "ok"}});
   const std::string page = report_html(r);
   EXPECT_NE(page.find("&lt;A&gt;flow in T: mean change"), std::string::npos);
   EXPECT_EQ(page.find("&lt;A&gt;backbone"), std::string::npos);
-  EXPECT_EQ(page.find("<A>"), std::string::npos);
+  for (const char* title :
+       {"&lt;A&gt;flow in T: interaction", "&lt;A&gt;flow in T: &lt;gene&gt;", "Probability integral transform",
+        "Calibration of cells", "Stated and real error of means", "Training of &lt;m&gt;", ">validation<"})
+    EXPECT_NE(page.find(title), std::string::npos) << title;
+  for (const char* raw : {"<A>", "<gene>", "<m>", "nan", "inf,", "inf\""})
+    EXPECT_EQ(page.find(raw), std::string::npos) << raw;
 }
 
 TEST(Uncertainty, CoverageOfMeansAndRankCorrelationOfErrors) {

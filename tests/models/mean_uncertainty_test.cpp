@@ -9,8 +9,8 @@
 namespace perturbine {
 namespace {
 
-// Genes whose change is the sum of parts' effects and an interaction half as large; cells with unit noise. Parts P0 ... P9
-// are seen alone unless a condition says otherwise. `seed` makes another world.
+// Genes whose change is the sum of parts' effects and an interaction half as large; cells with unit noise. Parts P0 ...
+// P9 are seen alone unless a condition says otherwise. `seed` makes another world.
 struct World {
   static constexpr std::size_t genes = 40;
   std::uint64_t seed;
@@ -41,8 +41,7 @@ struct World {
       }
     };
     add("control", [](std::size_t) { return 0.0; });
-    for (std::size_t p = 0; p < 10; ++p)
-      add("P" + std::to_string(p), [&](std::size_t g) { return effect(p, g); });
+    for (std::size_t p = 0; p < 10; ++p) add("P" + std::to_string(p), [&](std::size_t g) { return effect(p, g); });
     for (const auto& [a, b] : doubles)
       add("P" + std::to_string(a) + "+P" + std::to_string(b), [&](std::size_t g) { return change(a, b, g); });
     return d;
