@@ -7,8 +7,10 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <set>
 
 #include "engine/arena.h"
+#include "io/perturbation_features.h"
 #include "kernels/core/philox.h"
 #include "kernels/dense/product.h"
 
@@ -77,6 +79,29 @@ std::size_t context_named(const TrainingData& data, const std::string& name, con
     throw InputError(text(option, " '", name, "' was not in training; known: ", have));
   }
   return static_cast<std::size_t>(found - data.contexts.begin());
+}
+
+void add_features_option(CLI::App& app, std::string& path) {
+  app.add_option("--perturbation-embedding", path,
+                 "what is known of perturbations: a table (name, numbers), gene sets (.gmt) or edges (source, target, "
+                 "weight)");
+}
+
+std::shared_ptr<const PerturbationFeatures> read_features(const std::string& path, const Dataset& data,
+                                                          const Common& common) {
+  if (path.empty()) return nullptr;
+  auto features = std::make_shared<const PerturbationFeatures>(read_perturbation_features(path));
+  std::set<std::string> parts, known;
+  for (const Condition& c : data.conditions)
+    for (const auto& p : c.parts) {
+      parts.insert(p.name);
+      if (features->find(p.name) != nullptr) known.insert(p.name);
+    }
+  require_input(!known.empty(), path, ": knows none of the data's ", parts.size(),
+                " perturbations; names must be spelled as in the data");
+  say(common,
+      text("features of perturbations: ", features->width, " numbers, known for ", known.size(), " of ", parts.size()));
+  return features;
 }
 
 void add_training_options(CLI::App& app, TrainingOptions& o) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "io/batch.h"
 #include "io/dataset.h"
 #include "kernels/core/observers.h"
 #include "kernels/core/queue.h"
@@ -25,6 +26,11 @@ struct Common {
 void add_common(CLI::App& app, Common& common);
 void add_data_options(CLI::App& app, DataOptions& options, bool positional);
 void add_training_options(CLI::App& app, TrainingOptions& options);
+/// --perturbation-embedding
+void add_features_option(CLI::App& app, std::string& path);
+/// Reads it and says how many of the data's perturbations it knows; null without a path.
+std::shared_ptr<const PerturbationFeatures> read_features(const std::string& path, const Dataset& data,
+                                                          const Common& common);
 /// A queue with the observers the options ask for; prints the profile when it goes.
 class Work {
  public:

@@ -81,11 +81,13 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
         models = "no-change,mean,additive,additive-cells,ridge,backbone,diffusion,flow,causal-vae,hybrid,replicate",
         seeds = "1", out;
     long long cells = 400;
+    std::string features;
     bool force = false, resume = false;
   };
   auto o = std::make_shared<Options>();
   add_data_options(app, o->data, false);
   add_training_options(app, o->training);
+  add_features_option(app, o->features);
   app.add_option("--split", o->split, "split file")->required();
   CLI::Option* models =
       app.add_option("--models", o->models, "models, separated by commas (of a time course also time-mixture)")
@@ -117,6 +119,7 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
     const Dataset data = read_dataset(o->data, sayer(common));
     if (!models->count() && !data.times.empty())
       b.models.insert(std::find(b.models.begin(), b.models.end(), "backbone"), "time-mixture");
+    b.features = read_features(o->features, data, common);
     const auto split = read_split(o->split);
     if (!o->resume) fs::remove_all(b.unfinished);
     Work work(common);

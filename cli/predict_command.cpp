@@ -25,6 +25,7 @@ Condition known_condition(const std::string& label, const TrainingData& data) {
       if (std::find(known.begin(), known.end(), p.name) == known.end()) known.push_back(p.name);
   for (const auto& p : c.parts) {
     if (std::find(known.begin(), known.end(), p.name) != known.end()) continue;
+    if (data.features && data.features->find(p.name) != nullptr) continue;
     std::string near;
     for (const std::string& n : near_spellings(p.name, known)) near += (near.empty() ? "" : ", ") + n;
     throw InputError(

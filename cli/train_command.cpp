@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 struct TrainOptions {
   DataOptions data;
   TrainingOptions training;
-  std::string split, model = "diffusion", out;
+  std::string split, model = "diffusion", features, out;
   bool resume = false, force = false;
 };
 
@@ -39,6 +39,7 @@ void train(TrainOptions& o, const Common& common) {
   require_input(lists.size() == 1, o.split, ": has ", lists.size(),
                 " folds; train takes a split with one (benchmark runs them all)");
   const Fold fold = apply_split(lists[0], data);
+  const auto features = read_features(o.features, data, common);
   const std::string split_hash = sha256_of_file(o.split);
   fs::create_directories(o.out, code);
   require_input(!code, o.out, ": cannot be made: ", code.message());
@@ -52,10 +53,15 @@ void train(TrainOptions& o, const Common& common) {
     require_input(run.split_sha256 == split_hash, checkpoint, ": was trained on another split than ", o.split);
     require_input(run.model->name() == o.model && options_text(run.options) == options_text(o.training), checkpoint,
                   ": was trained with another configuration; --resume needs the same options");
+    const auto& trained = run.model->backbone().data().features;
+    require_input(
+        (trained == nullptr) == (features == nullptr) &&
+            (features == nullptr || (trained->names == features->names && trained->values == features->values)),
+        checkpoint, ": was trained with another --perturbation-embedding");
     say(common, text("going on from step ", run.step));
   } else {
     run.model = std::move(fresh);
-    run.model->prepare(queue, data_for_models(data, fold), o.training);
+    run.model->prepare(queue, data_for_models(data, fold, features), o.training);
   }
   NetworkModel& model = *run.model;
   const std::size_t choices = model.report().size();
@@ -64,7 +70,10 @@ void train(TrainOptions& o, const Common& common) {
       {"version", "0.1.0"},           {"data_sha256", data.sha256}, {"split_sha256", split_hash}, {"seed", common.seed},
       {"device", work.device_name()}, {"threads", queue.threads()}, {"math", common.math}};
   write_text(o.out + "/manifest.json", manifest.dump(1) + "\n");
-  write_text(o.out + "/config.toml", "model = \"" + o.model + "\"\n" + options_text(o.training));
+  write_text(o.out + "/config.toml",
+             "model = \"" + o.model + "\"\n" +
+                 (o.features.empty() ? "" : "perturbation-embedding = \"" + o.features + "\"\n") +
+                 options_text(o.training));
   std::ofstream log(o.out + "/log.jsonl", o.resume ? std::ios::app : std::ios::trunc);
   const bool terminal = isatty(STDERR_FILENO) != 0;
   bool stopped = false;
@@ -118,6 +127,7 @@ void add_train(CLI::App& app, Common& common, std::function<void()>& action) {
   auto o = std::make_shared<TrainOptions>();
   add_data_options(app, o->data, false);
   add_training_options(app, o->training);
+  add_features_option(app, o->features);
   app.add_option("--split", o->split, "split file (perturbine split makes one)")->required();
   app.add_option("--model", o->model, "the model to train")->capture_default_str();
   app.add_option("--out", o->out, "folder of the run")->required();

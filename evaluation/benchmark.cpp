@@ -43,8 +43,10 @@ TrainingData training_data(const Dataset& data, const Fold& fold, Role role) {
   return t;
 }
 
-TrainingData data_for_models(const Dataset& data, const Fold& fold) {
+TrainingData data_for_models(const Dataset& data, const Fold& fold,
+                             const std::shared_ptr<const PerturbationFeatures>& features) {
   TrainingData t = training_data(data, fold);
+  t.features = features;
   if (!fold.validation.empty()) {
     TrainingData v = training_data(data, fold, Role::validation);
     // Times of a course that do not train are to a model what their neighbours are.
@@ -136,6 +138,8 @@ Interval bootstrap(const std::vector<std::pair<std::string, double>>& values, st
 }
 
 void summarise(BenchmarkResults& r) {
+  // What rounding leaves of two equal numbers is no difference.
+  auto difference = [](double a, double b) { return std::abs(a - b) <= 1e-9 * std::abs(b) ? 0 : a - b; };
   std::set<std::string> groups{"all"};
   for (const ResultRow& row : r.rows)
     if (!row.group.empty()) groups.insert(row.group);
@@ -171,7 +175,8 @@ void summarise(BenchmarkResults& r) {
         std::vector<std::pair<std::string, double>> differences;
         for (const ResultRow* row : rows_of(model, group, metric))
           if (const auto found = base.find(key(*row)); found != base.end())
-            differences.emplace_back(key(*row), row->value.value - found->second.first / found->second.second);
+            differences.emplace_back(key(*row),
+                                     difference(row->value.value, found->second.first / found->second.second));
         if (!differences.empty()) r.paired.push_back({model, group, metric, bootstrap(differences, 2)});
       }
 }
@@ -374,9 +379,13 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
       if (at == i * entries / count) return true;
     return false;
   };
-  const std::string data_key = key_of(data);
+  std::string data_key = key_of(data);
+  if (o.features) {
+    for (const std::string& name : o.features->names) data_key += name + ",";
+    data_key += "\n" + hash_of(o.features->values);
+  }
   for (const Fold& fold : folds) {
-    const TrainingData train = data_for_models(data, fold);
+    const TrainingData train = data_for_models(data, fold, o.features);
     std::vector<HeldOut> truths;
     const EffectTable effects(train);
     for (const Fold::Entry& e : fold.test) truths.push_back(held_out(data, effects, e));

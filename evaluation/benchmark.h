@@ -71,6 +71,7 @@ struct BenchmarkOptions {
   std::vector<std::uint64_t> seeds{1};
   std::size_t cells = 400;
   TrainingOptions training;
+  std::shared_ptr<const PerturbationFeatures> features;  // or null
   std::string unfinished;      // folder where what is done is kept, for the caller to remove; empty: none
   std::function<bool()> stop;  // asked between models; true: run_benchmark throws Stopped
 };
@@ -88,7 +89,8 @@ void summarise(BenchmarkResults& results);
 /// The cells of a role as models see them.
 TrainingData training_data(const Dataset& data, const Fold& fold, Role role = Role::train);
 /// Training cells, and beside them the validation cells where the fold has any.
-TrainingData data_for_models(const Dataset& data, const Fold& fold);
+TrainingData data_for_models(const Dataset& data, const Fold& fold,
+                             const std::shared_ptr<const PerturbationFeatures>& features = {});
 EvaluationSpace evaluation_space(const Dataset& data);
 /// A held-out condition with everything its metrics need; `effects` are those of the fold's training cells.
 HeldOut held_out(const Dataset& data, const EffectTable& effects, const Fold::Entry& entry);

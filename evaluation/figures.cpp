@@ -110,8 +110,8 @@ std::string draw(const TwoHistograms& p) {
   const auto at = [&](std::size_t bin) { return high * static_cast<float>(bin) / bins; };
   std::string s, outline;
   for (std::size_t k = 0; k < bins; ++k) {
-    s += text("<rect x=\"", frame.x(at(k)), "\" y=\"", frame.y(a[k]), "\" width=\"", tenth(size / bins),
-              "\" height=\"", frame.y(0) - frame.y(a[k]), "\" class=\"pb\"/>");
+    s += text("<rect x=\"", frame.x(at(k)), "\" y=\"", frame.y(a[k]), "\" width=\"", tenth(size / bins), "\" height=\"",
+              frame.y(0) - frame.y(a[k]), "\" class=\"pb\"/>");
     outline += text(frame.x(at(k)), ",", frame.y(b[k]), " ", frame.x(at(k + 1)), ",", frame.y(b[k]), " ");
   }
   return frame.figure(p.title, p.x_label, "share of cells", s + "<polyline points=\"" + outline + "\" class=\"l\"/>");

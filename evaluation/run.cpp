@@ -55,6 +55,10 @@ void save_run(Queue& queue, const std::string& path, const NetworkModel& model, 
              {"version", "0.1.0"}};
   c.lists["genes"] = gene_names;
   put_cells(c, "", d);
+  if (d.features) {
+    c.lists["feature_names"] = d.features->names;
+    c.floats["features"] = d.features->values;
+  }
   if (d.validation) put_cells(c, "validation_", *d.validation);
   c.integers["step"] = {static_cast<std::int64_t>(step)};
   c.doubles["choices"] = s.choices;
@@ -75,6 +79,13 @@ Run load_run(Queue& queue, const std::string& path) {
     r.step = static_cast<std::size_t>(c.integers.at("step").at(0));
     TrainingData d = take_cells(c, "", r.gene_names.size(), path);
     d.gene_names = r.gene_names;
+    if (c.lists.count("feature_names") != 0) {
+      PerturbationFeatures f{c.lists.at("feature_names"), 0, c.floats.at("features")};
+      require_input(!f.names.empty() && f.values.size() % f.names.size() == 0, path,
+                    ": its arrays do not fit one another");
+      f.width = f.values.size() / f.names.size();
+      d.features = std::make_shared<const PerturbationFeatures>(std::move(f));
+    }
     if (c.lists.count("validation_conditions") != 0)
       d.validation = std::make_shared<const TrainingData>(take_cells(c, "validation_", d.genes, path));
     r.model = make_trainable(c.texts.at("model"));

@@ -11,17 +11,31 @@
 
 namespace perturbine {
 
+/// What is known of perturbations besides cells: a row of numbers for each name.
+struct PerturbationFeatures {
+  std::vector<std::string> names;  // rising
+  std::size_t width = 0;
+  std::vector<float> values;  // [names, width]
+  /// [width], or null for a name that is not there.
+  const float* find(const std::string& name) const {
+    const auto at = std::lower_bound(names.begin(), names.end(), name);
+    return at == names.end() || *at != name ? nullptr
+                                            : values.data() + width * static_cast<std::size_t>(at - names.begin());
+  }
+};
+
 struct TrainingData {
   std::size_t genes = 0;
-  std::vector<std::string> gene_names;           // of each gene, or empty where nobody knows
-  std::vector<Condition> conditions;             // 0 is control
-  std::vector<std::string> contexts;             // at least one; a single empty name where there are none
-  std::vector<double> times;                     // of each condition where they are a time course's points, else empty
-  std::vector<std::int32_t> condition, context;  // of each cell
-  std::vector<std::string> batches;              // at least one; a single empty name where there are none
-  std::vector<std::int32_t> batch;               // of each cell; empty: all of batch 0
-  std::vector<double> library_size;              // of each cell
-  std::vector<float> expression;                 // [cells, genes], log1p(10,000 count / library size)
+  std::vector<std::string> gene_names;  // of each gene, or empty where nobody knows
+  std::vector<Condition> conditions;    // 0 is control
+  std::vector<std::string> contexts;    // at least one; a single empty name where there are none
+  std::vector<double> times;            // of each condition where they are a time course's points, else empty
+  std::shared_ptr<const PerturbationFeatures> features;  // of perturbations, or null
+  std::vector<std::int32_t> condition, context;          // of each cell
+  std::vector<std::string> batches;                      // at least one; a single empty name where there are none
+  std::vector<std::int32_t> batch;                       // of each cell; empty: all of batch 0
+  std::vector<double> library_size;                      // of each cell
+  std::vector<float> expression;                         // [cells, genes], log1p(10,000 count / library size)
   /// Cells of conditions that do not train, for choices; or null. Control stands first among its conditions too.
   std::shared_ptr<const TrainingData> validation;
 

@@ -8,7 +8,8 @@ ConditionVocabulary::ConditionVocabulary(const TrainingData& data, ControlSummar
                                          const std::vector<float>& coordinates, std::size_t width)
     : summary_(data.contexts.size() > 1 ? summary : ControlSummary::none),
       width_(summary_ == ControlSummary::none ? 0 : width),
-      contexts_(data.contexts.size()) {
+      contexts_(data.contexts.size()),
+      features_(data.features) {
   for (const auto& c : data.conditions) {
     most_parts_ = std::max(most_parts_, c.parts.size());
     for (const auto& p : c.parts) number_.emplace(p.name, static_cast<std::int32_t>(number_.size()));
@@ -36,6 +37,7 @@ ConditionEncoderSizes ConditionVocabulary::sizes(std::size_t hidden) const {
   ConditionEncoderSizes s;
   s.hidden = hidden, s.perturbations = number_.size(), s.contexts = contexts_;
   s.summary = summary_, s.cell_width = width_;
+  s.features = features_ ? features_->width : 0;
   while (hidden % s.heads != 0) s.heads /= 2;
   return s;
 }
@@ -72,6 +74,7 @@ DeviceConditions::DeviceConditions(Queue& q, const ConditionVocabulary& v, std::
       members_(rows * parts),
       set_(v.set_size()),
       width_(v.width()),
+      features_width_(v.features() == nullptr ? 0 : v.features()->width),
       offsets_(q, rows + 1),
       index_(q, members_),
       member_row_(q, members_),
@@ -82,7 +85,8 @@ DeviceConditions::DeviceConditions(Queue& q, const ConditionVocabulary& v, std::
       weight_(q, members_),
       context_weight_(q, rows),
       control_cells_(q, rows * set_ * width_),
-      control_present_(q, rows) {}
+      control_present_(q, rows),
+      features_(q, rows * features_width_) {}
 
 void DeviceConditions::set(Queue& q, HostConditions&& h) {
   require(h.perturbations.index.size() <= members_, "a batch has more perturbations than its memory");
@@ -94,6 +98,7 @@ void DeviceConditions::set(Queue& q, HostConditions&& h) {
   context_row_.set(q, h.contexts.row), context_weight_.set(q, h.contexts.weight);
   control_length_.set(q, h.control_length), control_present_.set(q, h.control_present);
   if (set_ != 0) control_cells_.set(q, h.control_cells);
+  if (features_width_ != 0) features_.set(q, h.features);
 }
 
 EncodedCondition DeviceConditions::view(VectorView<const float> time) const {
@@ -103,6 +108,7 @@ EncodedCondition DeviceConditions::view(VectorView<const float> time) const {
                      {},
                      control_present_.view(),
                      control_length_.view()};
+  if (features_width_ != 0) c.features = features_.matrix(rows_, features_width_);
   if (set_ != 0) c.control_cells = control_cells_.matrix(rows_ * set_, width_);
   return c;
 }

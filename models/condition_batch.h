@@ -27,12 +27,15 @@ class ConditionVocabulary {
   /// A control cell (or the mean) of a context, [width]; null if the context has none. `draw` chooses among them.
   const float* control(std::size_t context, std::uint32_t draw) const;
   std::size_t width() const { return width_; }
+  /// Features of perturbations, or null.
+  const PerturbationFeatures* features() const { return features_.get(); }
 
  private:
   ControlSummary summary_ = ControlSummary::none;
   std::size_t width_ = 0, most_parts_ = 1, contexts_ = 1;
   std::map<std::string, std::int32_t> number_;
   std::vector<std::vector<float>> controls_;  // by context: [cells, width], or [1, width]
+  std::shared_ptr<const PerturbationFeatures> features_;
 };
 
 /// Rows are added one after another.
@@ -47,6 +50,7 @@ struct HostConditions {
   Sets perturbations, contexts;
   std::vector<float> control_cells, control_present;
   std::vector<std::int32_t> control_length;
+  std::vector<float> features;
 
   /// Null `condition`: no perturbation; negative `context`: none. `draw(k)` gives a random word for the k-th cell of
   /// the control set.
@@ -55,6 +59,14 @@ struct HostConditions {
     if (condition != nullptr)
       for (const auto& p : condition->parts)
         if (const std::int32_t n = v.number(p.name); n >= 0) perturbations.add(n, static_cast<float>(p.weight));
+    if (const PerturbationFeatures* f = v.features()) {
+      features.resize(features.size() + f->width, 0);
+      if (condition != nullptr)
+        for (const auto& p : condition->parts)
+          if (const float* x = f->find(p.name))
+            for (std::size_t k = 0; k < f->width; ++k)
+              features[features.size() - f->width + k] += static_cast<float>(p.weight) * x[k];
+    }
     if (context >= 0) contexts.add(context, 1);
     perturbations.end_row(), contexts.end_row();
     const std::size_t set = v.set_size();
@@ -78,9 +90,9 @@ class DeviceConditions {
   EncodedCondition view(VectorView<const float> time) const;
 
  private:
-  std::size_t rows_, members_, set_, width_;
+  std::size_t rows_, members_, set_, width_, features_width_;
   Buffer<std::int32_t> offsets_, index_, member_row_, context_offsets_, context_index_, context_row_, control_length_;
-  Buffer<float> weight_, context_weight_, control_cells_, control_present_;
+  Buffer<float> weight_, context_weight_, control_cells_, control_present_, features_;
 };
 
 }  // namespace perturbine

@@ -23,6 +23,11 @@ ConditionEncoder::ConditionEncoder(Parameters& parameters, const ConditionEncode
   // Zero at first: a perturbation that never trains stays neutral.
   perturbation_ = p.add("perturbation.embedding", std::max<std::size_t>(1, s.perturbations), s.hidden, Initial::zero,
                         {1, 0, embedding_penalty, false});
+  if (s.features > 0) {
+    features_w_ =
+        p.add("perturbation.features.weight", s.hidden, s.features, Initial::zero, {1, 0, embedding_penalty, false});
+    features_b_ = p.add("perturbation.features.bias", 1, s.hidden, Initial::zero, no_decay);
+  }
   context_ = p.add("context.embedding", s.contexts, s.hidden, Initial::zero, {1, 0, embedding_penalty, false});
   if (s.summary == ControlSummary::none) return;
   value_w_ = p.add("control.value.weight", s.hidden, s.cell_width, random);
@@ -46,6 +51,7 @@ Var ConditionEncoder::encode(Tape& t, const EncodedCondition& c) const {
   e = ops::linear(t, e, time_w1_, time_b1_, Activation::silu);
   e = ops::linear(t, e, time_w2_, time_b2_);
   e = ops::add(t, e, ops::set_embedding(t, perturbation_, c.perturbations, rows));
+  if (sizes_.features > 0) e = ops::add(t, e, ops::linear(t, t.constant(c.features), features_w_, features_b_));
   if (sizes_.contexts > 1) e = ops::add(t, e, ops::set_embedding(t, context_, c.contexts, rows));
   if (sizes_.summary != ControlSummary::none) {
     const Var cells = t.constant(c.control_cells);

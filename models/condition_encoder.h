@@ -9,6 +9,7 @@ enum class ControlSummary { none, mean, attention };
 
 struct ConditionEncoderSizes {
   std::size_t hidden = 256, perturbations = 0, contexts = 1, time_features = 64;
+  std::size_t features = 0;  // numbers known of every perturbation
   ControlSummary summary = ControlSummary::none;
   std::size_t cell_width = 0, heads = 4;  // of control cells; heads divides hidden
 };
@@ -23,10 +24,12 @@ struct EncodedCondition {
   MatrixView<const float> control_cells;
   VectorView<const float> control_present;        // [rows]
   VectorView<const std::int32_t> control_length;  // [rows]
+  MatrixView<const float> features = {};          // [rows, features], the weighted sum over the row's perturbations
 };
 
-/// e = MLP(time features) + sum of weight * perturbation embedding + context embedding + control summary; silu(e) is
-/// what networks see. The summary starts at zero:
+/// e = MLP(time features) + sum of weight * perturbation embedding + linear(sum of weight * features of perturbations)
+/// + context embedding + control summary; silu(e) is what networks see. The linear map of features starts at zero. The
+/// summary starts at zero:
 ///   mean       linear(silu(linear(mean of the context's control cells)))
 ///   attention  linear(softmax attention of the rest of e over the set's cells; Vaswani et al., arXiv:1706.03762)
 class ConditionEncoder {
@@ -40,7 +43,7 @@ class ConditionEncoder {
 
  private:
   ConditionEncoderSizes sizes_;
-  Parameter frequency_, time_w1_, time_b1_, time_w2_, time_b2_, perturbation_, context_;
+  Parameter frequency_, time_w1_, time_b1_, time_w2_, time_b2_, perturbation_, context_, features_w_, features_b_;
   Parameter query_w_, query_b_, key_w_, key_b_, value_w_, value_b_, summary_w_, summary_b_;
 };
 

@@ -8,7 +8,7 @@
 
 namespace perturbine {
 
-EffectTable::EffectTable(const TrainingData& data) : genes_(data.genes) {
+EffectTable::EffectTable(const TrainingData& data) : genes_(data.genes), features_(data.features) {
   const std::size_t G = data.genes, C = data.contexts.size(), L = data.conditions.size();
   std::vector<std::vector<double>> sum(L * C, std::vector<double>(G, 0)), square = sum;
   std::vector<double> count(L * C, 0);
@@ -93,11 +93,13 @@ std::string MeanRule::name() const {
       return "no-change";
     case Kind::mean:
       return "mean";
-    case Kind::additive:
-      return "additive";
     default:
-      return text("ridge(lambda ", lambda, ", prior ", prior, shrunk ? ")" : ", as observed)");
+      break;
   }
+  const std::string s = kind == Kind::additive
+                            ? std::string("additive")
+                            : text("ridge(lambda ", lambda, ", prior ", prior, shrunk ? ")" : ", as observed)");
+  return features > 0 ? text(s, " with features(", features, ")") : s;
 }
 
 FittedMean::FittedMean(const EffectTable& table, const MeanRule& rule)
@@ -128,6 +130,57 @@ FittedMean::FittedMean(const EffectTable& table, const MeanRule& rule)
       for (std::size_t g = 0; g < genes_; ++g) w[g] = rule.prior * mean_[g] + W(k, g);
     }
   }
+  if (rule.features > 0) learn_from_features(table);
+}
+
+namespace {
+double squared_distance(const float* a, const float* b, std::size_t width) {
+  double sum = 0;
+  for (std::size_t k = 0; k < width; ++k) sum += std::pow(static_cast<double>(a[k]) - static_cast<double>(b[k]), 2);
+  return sum;
+}
+}  // namespace
+
+void FittedMean::learn_from_features(const EffectTable& table) {
+  if (table.features() == nullptr) return;
+  features_ = table.shared_features();
+  std::vector<const std::vector<double>*> effects;
+  for (const auto& [name, effect] : part_)
+    if (const float* x = features_->find(name)) known_.push_back(x), effects.push_back(&effect);
+  const std::size_t n = known_.size();
+  if (n < 3) {
+    known_.clear();
+    return;
+  }
+  std::vector<double> distances;
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < i; ++j) distances.push_back(squared_distance(known_[i], known_[j], features_->width));
+  std::nth_element(distances.begin(), distances.begin() + static_cast<std::ptrdiff_t>(distances.size() / 2),
+                   distances.end());
+  width_ = std::max(1e-12, distances[distances.size() / 2]);
+  HostMatrix K(n, n), D(n, genes_);
+  for (std::size_t g = 0; g < genes_; ++g) {
+    double mean = 0;
+    for (const auto* e : effects) mean += (*e)[g] / static_cast<double>(n);
+    for (std::size_t i = 0; i < n; ++i) D(i, g) = (*effects[i])[g] - mean;
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < n; ++j)
+      K(i, j) = std::exp(-squared_distance(known_[i], known_[j], features_->width) / (2 * width_));
+    K(i, i) += rule_.features;
+  }
+  weights_ = solve_symmetric(K, D);
+}
+
+std::vector<double> FittedMean::by_features(const std::string& part) const {
+  const float* x = known_.empty() ? nullptr : features_->find(part);
+  if (x == nullptr) return {};
+  std::vector<double> d(genes_, 0);
+  for (std::size_t i = 0; i < known_.size(); ++i) {
+    const double k = std::exp(-squared_distance(known_[i], x, features_->width) / (2 * width_));
+    for (std::size_t g = 0; g < genes_; ++g) d[g] += k * weights_(i, g);
+  }
+  return d;
 }
 
 std::vector<double> FittedMean::delta(const Condition& condition) const {
@@ -137,8 +190,10 @@ std::vector<double> FittedMean::delta(const Condition& condition) const {
   for (const auto& p : condition.parts) {
     const auto found = part_.find(p.name);
     const double unknown = rule_.kind == MeanRule::Kind::ridge ? rule_.prior : 1;
+    const std::vector<double> deviation = found == part_.end() ? by_features(p.name) : std::vector<double>{};
     for (std::size_t g = 0; g < genes_; ++g)
-      d[g] += p.weight * (found != part_.end() ? found->second[g] : unknown * mean_[g]);
+      d[g] += p.weight *
+              (found != part_.end() ? found->second[g] : unknown * mean_[g] + (deviation.empty() ? 0 : deviation[g]));
   }
   return d;
 }
@@ -163,6 +218,11 @@ RuleChoice::RuleChoice(const EffectTable& table) {
       {MeanRule::Kind::no_change, 0, 0}, {MeanRule::Kind::mean, 0, 0}, {MeanRule::Kind::additive, 0, 0}};
   for (const double lambda : {.05, .1, .3})
     for (const double prior : {0., .5, 1.}) rules.push_back({MeanRule::Kind::ridge, lambda, prior});
+  if (table.features() != nullptr)
+    for (const double lambda : {.3, 1., 3.}) {
+      rules.push_back({MeanRule::Kind::additive, 0, 0, true, lambda});
+      for (const double prior : {.5, 1.}) rules.push_back({MeanRule::Kind::ridge, .1, prior, true, lambda});
+    }
   const EffectTable shrunk = table.shrunk();
   std::map<Stratum, std::vector<double>> error;
   std::map<Stratum, std::size_t> count;
@@ -189,9 +249,15 @@ RuleChoice::RuleChoice(const EffectTable& table) {
   fallback_ = rules[best(all)];
   for (const auto& [s, e] : error) {
     if (count[s] >= 3) chosen_[s] = rules[best(e)];
+    // The best of each kind, with features and without.
+    std::map<std::pair<MeanRule::Kind, bool>, std::size_t> shown;
+    for (std::size_t r = 0; r < rules.size(); ++r) {
+      const auto [at, fresh] = shown.emplace(std::pair{rules[r].kind, rules[r].features > 0}, r);
+      if (!fresh && e[r] < e[at->second]) at->second = r;
+    }
     std::string errors;
-    for (std::size_t r = 0; r < rules.size(); ++r)
-      errors += text(r == 0 ? "" : ", ", rules[r].name(), " ", e[r] / static_cast<double>(count[s]));
+    for (const auto& [kind, r] : shown)
+      errors += text(errors.empty() ? "" : ", ", rules[r].name(), " ", e[r] / static_cast<double>(count[s]));
     report_.push_back(text(s.parts, " part(s), ", s.seen, " seen alone, ", s.met, " met in combinations: ", count[s],
                            " training conditions, ",
                            count[s] >= 3 ? "chose " + chosen_[s].name() : std::string("too few to choose"),

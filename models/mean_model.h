@@ -36,10 +36,14 @@ class EffectTable {
   EffectTable shrunk() const;
   /// Without one condition: for leave-one-out.
   EffectTable without(std::size_t row) const;
+  /// Features of perturbations, or null.
+  const PerturbationFeatures* features() const { return features_.get(); }
+  const std::shared_ptr<const PerturbationFeatures>& shared_features() const { return features_; }
 
  private:
   EffectTable() = default;
   std::size_t genes_ = 0;
+  std::shared_ptr<const PerturbationFeatures> features_;
   std::vector<Row> rows_;
   std::vector<std::vector<double>> control_mean_;
   std::map<std::pair<std::string, std::size_t>, Pair> pairs_;
@@ -52,6 +56,9 @@ struct MeanRule {
   double lambda = .1;  // ridge
   double prior = 1;    // ridge: share of the mean change that each part has before any evidence
   bool shrunk = true;  // of changes shrunk by their noise, or as observed: a ridge shrinks by itself
+  /// Above 0: a part without a change of its own gets what kernel ridge regression (this lambda) of the other parts'
+  /// deviations from their mean on their features says; Gaussian kernel, as wide as the median distance of those parts.
+  double features = 0;
   std::string name() const;
 };
 
@@ -70,6 +77,14 @@ class FittedMean {
   std::size_t genes_;
   std::vector<double> mean_;
   std::map<std::string, std::vector<double>> part_;
+  /// Kernel regression on features; see MeanRule::features.
+  void learn_from_features(const EffectTable& table);
+  /// Empty where nothing is known of the part.
+  std::vector<double> by_features(const std::string& part) const;
+  std::shared_ptr<const PerturbationFeatures> features_;
+  std::vector<const float*> known_;  // features of the parts learned from
+  HostMatrix weights_;               // [known, genes]
+  double width_ = 1;                 // of the kernel, squared
 };
 
 /// How much is known of a condition: the number of its parts, how many of them were seen alone, and how many only

@@ -228,6 +228,26 @@ TEST(Program, CellsOfATimeCourseAreSampledBetweenTimesAndFollowed) {
                  "no time course");
 }
 
+TEST(Program, PerturbationsNeverTrainedAreKnownByTheirFeatures) {
+  Prepared& p = prepared();
+  const std::string table = folder() + "/features.tsv", r = folder() + "/featured", out = folder() + "/unseen.h5ad";
+  std::string rows = "name\tx\ty\n";
+  for (int i = 1; i <= 12; ++i) rows += text("P", i, "\t", .1 * i, "\t", 1 - .05 * i * i, "\n");
+  write_text(table, rows + "NEW\t0.25\t0.5\n");
+  const Outcome trained = run(p.train + " --perturbation-embedding " + table + " --out " + r);
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_EQ(run("predict --quiet --run " + r + " --condition NEW+P1 --cells 30 --out " + out).code, 0);
+  expect_refused("predict --quiet --run " + r + " --condition NEWER --out " + folder() + "/x.h5ad",
+                 "'NEWER' was not in training");
+  expect_refused("predict --quiet --run " + p.run_folder + " --condition NEW --out " + folder() + "/x.h5ad",
+                 "'NEW' was not in training");
+  expect_refused(p.train + " --resume --out " + r, "another --perturbation-embedding");
+  EXPECT_EQ(run(p.train + " --resume --perturbation-embedding " + table + " --out " + r).code, 0);
+  write_text(table, "a\t1\nb\t2\nc\t3\n");
+  expect_refused(p.train + " --perturbation-embedding " + table + " --out " + folder() + "/x", "knows none of");
+  expect_refused(p.train + " --perturbation-embedding " + folder() + "/nowhere --out " + folder() + "/x", "nowhere");
+}
+
 TEST(Program, AnInterruptedBenchmarkGoesOnWhereItStopped) {
   Prepared& p = prepared();
   const std::string whole = folder() + "/benchmark_whole", parts = folder() + "/benchmark_parts",

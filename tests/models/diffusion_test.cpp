@@ -308,6 +308,28 @@ TEST(Diffusion, ControlCellsOfAContextReachTheNetwork) {
   }
 }
 
+TEST(Diffusion, FeaturesOfPerturbationsReachTheNetwork) {
+  Queue queue(test_device(), {.threads = 2});
+  TrainingData d = toy();
+  PerturbationFeatures f{{"A", "B", "C", "X", "Y"}, 2, {1, 0, 0, 1, -1, -1, 2, 0, 0, 2}};
+  d.features = std::make_shared<const PerturbationFeatures>(f);
+  TrainingOptions o = quick();
+  o.steps = 150;
+  Diffusion model;
+  model.fit(queue, d, o, {});
+  auto latent = [&](const char* label) {
+    return model.sample_latent(queue, {parse_condition(label), 0}, 20, SamplerKind::ddim, 10, 1);
+  };
+  // Neither was trained: only their features tell them apart.
+  EXPECT_NE(latent("X"), latent("Y"));
+  EXPECT_EQ(latent("X"), latent("X"));
+  d.features = nullptr;
+  Diffusion plain;
+  plain.fit(queue, d, o, {});
+  EXPECT_EQ(plain.sample_latent(queue, {parse_condition("X"), 0}, 20, SamplerKind::ddim, 10, 1),
+            plain.sample_latent(queue, {parse_condition("Y"), 0}, 20, SamplerKind::ddim, 10, 1));
+}
+
 TEST(Diffusion, ReportsTheLossOfValidationConditions) {
   TrainingData d = toy(), validation;
   validation.genes = 20, validation.contexts = {""};

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "kernels/core/philox.h"
-#include "models/mean_model.h"
+#include "models/closed_form_mean.h"
 
 namespace perturbine {
 namespace {
@@ -145,6 +145,67 @@ TEST(PrincipalComponents, FindAPlantedSubspace) {
       EXPECT_NEAR(dot, a == b ? 1 : 0, 1e-9);
     }
   EXPECT_GT(p.variance[0], p.variance[1]);
+}
+
+// Sixteen singles whose changes are a smooth function of a feature.
+TrainingData featured(bool related) {
+  TrainingData d;
+  d.genes = 8, d.contexts = {""};
+  PerturbationFeatures f;
+  f.width = 1;
+  auto add = [&](const std::string& label, double x) {
+    d.conditions.push_back(parse_condition(label));
+    for (std::size_t i = 0; i < 20; ++i) {
+      d.condition.push_back(static_cast<std::int32_t>(d.conditions.size()) - 1);
+      d.context.push_back(0);
+      d.library_size.push_back(10000);
+      for (std::size_t g = 0; g < 8; ++g) {
+        float z[4];
+        normal4(31, d.conditions.size() * 100 + i, g, z);
+        d.expression.push_back(
+            static_cast<float>(10 + std::sin(x * .8 + static_cast<double>(g)) * (label == "control" ? 0 : 2) +
+                               .1 * static_cast<double>(z[0])));
+      }
+    }
+  };
+  add("control", 0);
+  for (int i = 0; i < 17; ++i) {
+    const std::string name = "Q" + std::string(1, static_cast<char>('A' + i));
+    const double x = -2 + .25 * i;
+    if (i != 8) add(name, x);
+    f.names.push_back(name);
+    f.values.push_back(static_cast<float>(related ? x : (i * 7) % 17 - 8));
+  }
+  d.features = std::make_shared<const PerturbationFeatures>(f);
+  return d;
+}
+
+TEST(Features, PredictAPerturbationNeverSeenWhereTheyTellAndAreLeftAloneWhereNot) {
+  for (const bool related : {true, false}) {
+    const TrainingData d = featured(related);
+    TrainingData without = d;
+    without.features = nullptr;
+    const ClosedFormMean with_features(d, {}), plain(without, {});
+    const Query unseen{parse_condition("QI"), 0};  // at 0, between its neighbours
+    const auto a = with_features.mean(unseen), b = plain.mean(unseen);
+    double error = 0, plain_error = 0;
+    for (std::size_t g = 0; g < 8; ++g) {
+      const double truth = 10 + 2 * std::sin(static_cast<double>(g));
+      error += std::pow(a[g] - truth, 2), plain_error += std::pow(b[g] - truth, 2);
+      if (!related) {
+        EXPECT_NEAR(a[g], b[g], .4) << "features that tell nothing must not be used";
+      }
+    }
+    if (related) {
+      EXPECT_LT(std::sqrt(error), .3 * std::sqrt(plain_error));
+    }
+    bool said = false;
+    for (const std::string& line : with_features.report()) {
+      const std::string chosen = line.substr(std::min(line.size(), line.find("chose ")));
+      said = said || chosen.substr(0, chosen.find(';')).find("with features") != std::string::npos;
+    }
+    EXPECT_EQ(said, related);
+  }
 }
 
 }  // namespace
