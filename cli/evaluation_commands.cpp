@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "cli/command.h"
+#include "evaluation/enrichment.h"
 #include "evaluation/scoring.h"
 #include "io/file.h"
 #include "io/hdf5.h"
@@ -71,6 +72,16 @@ std::map<std::string, std::vector<float>> predicted_means(const std::string& pat
   return means;
 }
 
+void add_gene_sets_option(CLI::App& app, std::string& path) {
+  app.add_option("--gene-sets", path, "gene sets (.gmt): also judge whether predicted changes fall on the same sets");
+}
+std::vector<GeneSet> gene_sets(const std::string& path, const Dataset& data, const Common& common) {
+  if (path.empty()) return {};
+  auto sets = read_gene_sets(path, data.gene_names);
+  say(common, text("gene sets: ", sets.size(), " with at least five of the data's genes"));
+  return sets;
+}
+
 }  // namespace
 
 void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action) {
@@ -81,13 +92,14 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
         models = "no-change,mean,additive,additive-cells,ridge,backbone,diffusion,flow,causal-vae,hybrid,replicate",
         seeds = "1", out;
     long long cells = 400;
-    std::string features;
+    std::string features, gene_sets;
     bool force = false, resume = false;
   };
   auto o = std::make_shared<Options>();
   add_data_options(app, o->data, false);
   add_training_options(app, o->training);
   add_features_option(app, o->features);
+  add_gene_sets_option(app, o->gene_sets);
   app.add_option("--split", o->split, "split file")->required();
   CLI::Option* models =
       app.add_option("--models", o->models, "models, separated by commas (of a time course also time-mixture)")
@@ -120,6 +132,7 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
     if (!models->count() && !data.times.empty())
       b.models.insert(std::find(b.models.begin(), b.models.end(), "backbone"), "time-mixture");
     b.features = read_features(o->features, data, common);
+    b.gene_sets = gene_sets(o->gene_sets, data, common);
     const auto split = read_split(o->split);
     if (!o->resume) fs::remove_all(b.unfinished);
     Work work(common);
@@ -136,7 +149,7 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
 void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) {
   struct Options {
     DataOptions data;
-    std::string predicted, predicted_expression, split, out;
+    std::string predicted, predicted_expression, split, gene_sets, out;
     bool force = false;
   };
   auto o = std::make_shared<Options>();
@@ -147,6 +160,7 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
       ->required();
   app.add_option("--predicted-expression", o->predicted_expression, "counts or log1p");
   app.add_option("--split", o->split, "split file: groups, and what was training");
+  add_gene_sets_option(app, o->gene_sets);
   app.add_option("--out", o->out, "folder to write")->required();
   app.add_flag("--force", o->force, "replace existing results");
   action = [o, &common] {
@@ -182,7 +196,8 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
     }
     const Fold fold = apply_split(lists, real);
     Work work(common);
-    const EvaluationSpace space = evaluation_space(real);
+    EvaluationSpace space = evaluation_space(real);
+    space.gene_sets = gene_sets(o->gene_sets, real, common);
     const EffectTable effects(training_data(real, fold));
     BenchmarkResults r;
     Scoring scoring(work.queue(), space, r);

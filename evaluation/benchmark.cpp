@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
+#include <condition_variable>
 #include <map>
+#include <mutex>
 #include <numeric>
+#include <optional>
 #include <set>
+#include <thread>
 
+#include "evaluation/benchmark_units.h"
 #include "evaluation/finished_units.h"
 #include "evaluation/scoring.h"
 #include "io/file.h"
@@ -100,90 +104,7 @@ HeldOut held_out(const Dataset& data, const EffectTable& effects, const Fold::En
   return t;
 }
 
-Interval bootstrap(const std::vector<std::pair<std::string, double>>& values, std::uint64_t seed) {
-  std::map<std::string, std::pair<double, double>> sums;  // per condition: sum and count
-  double total = 0;
-  for (const auto& [condition, v] : values) {
-    sums[condition].first += v;
-    sums[condition].second += 1;
-    total += v;
-  }
-  Interval r;
-  r.n = values.size();
-  if (values.empty()) return {std::nan(""), std::nan(""), std::nan(""), 0};
-  r.mean = total / static_cast<double>(values.size());
-  std::vector<std::pair<double, double>> groups;
-  for (const auto& [c, s] : sums) groups.push_back(s);
-  if (groups.size() == 1) {  // one condition says nothing of others: what is left to vary are the seeds
-    groups.clear();
-    for (const auto& [c, v] : values) groups.emplace_back(v, 1);
-    if (groups.size() == 1) {
-      r.low = r.high = std::nan("");
-      return r;
-    }
-  }
-  std::vector<double> means;
-  for (std::uint64_t b = 0; b < 1000; ++b) {
-    double s = 0, n = 0;
-    for (std::size_t i = 0; i < groups.size(); ++i) {
-      const auto& g =
-          groups[static_cast<std::size_t>((std::uint64_t{philox(seed, b, i).word[0]} * groups.size()) >> 32)];
-      s += g.first, n += g.second;
-    }
-    means.push_back(s / n);
-  }
-  std::sort(means.begin(), means.end());
-  r.low = means[25], r.high = means[974];
-  return r;
-}
-
-void summarise(BenchmarkResults& r) {
-  // What rounding leaves of two equal numbers is no difference.
-  auto difference = [](double a, double b) { return std::abs(a - b) <= 1e-9 * std::abs(b) ? 0 : a - b; };
-  std::set<std::string> groups{"all"};
-  for (const ResultRow& row : r.rows)
-    if (!row.group.empty()) groups.insert(row.group);
-  r.groups.assign(groups.begin(), groups.end());
-  auto key = [](const ResultRow& row) { return row.fold + "|" + row.condition + "|" + row.context; };
-  // One pass: values by (model, group, metric).
-  std::map<std::tuple<std::string, std::string, std::string>, std::vector<const ResultRow*>> table;
-  for (const ResultRow& row : r.rows) {
-    if (row.value.status == "not-applicable") continue;
-    table[{row.model, "all", row.value.metric}].push_back(&row);
-    if (!row.group.empty()) table[{row.model, row.group, row.value.metric}].push_back(&row);
-  }
-  const std::vector<const ResultRow*> none;
-  auto rows_of = [&](const std::string& model, const std::string& group,
-                     const std::string& metric) -> const std::vector<const ResultRow*>& {
-    const auto found = table.find({model, group, metric});
-    return found == table.end() ? none : found->second;
-  };
-  for (const std::string& model : r.models)
-    for (const std::string& group : r.groups)
-      for (const std::string& metric : metric_names()) {
-        std::vector<std::pair<std::string, double>> values;
-        for (const ResultRow* row : rows_of(model, group, metric)) values.emplace_back(key(*row), row->value.value);
-        if (values.empty()) continue;
-        r.summary.push_back({model, group, metric, bootstrap(values, 1)});
-        if (model == "backbone" || model == "replicate" || model == "true-sampler") continue;
-        // Paired by condition and seed; a baseline without seeds is the same for each.
-        std::map<std::string, std::pair<double, double>> base;
-        for (const ResultRow* row : rows_of("backbone", group, metric)) {
-          auto& b = base[key(*row)];
-          b.first += row->value.value, b.second += 1;
-        }
-        std::vector<std::pair<std::string, double>> differences;
-        for (const ResultRow* row : rows_of(model, group, metric))
-          if (const auto found = base.find(key(*row)); found != base.end())
-            differences.emplace_back(key(*row),
-                                     difference(row->value.value, found->second.first / found->second.second));
-        if (!differences.empty()) r.paired.push_back({model, group, metric, bootstrap(differences, 2)});
-      }
-}
-
 namespace {
-
-using Score = std::function<void(std::size_t entry, const HeldOut& truth, const Prediction& prediction)>;
 
 template <class T>
 std::string hash_of(const std::vector<T>& v) {
@@ -199,147 +120,75 @@ std::string key_of(const Fold& fold, const Dataset& data) {
   return key + hash_of(data.condition);
 }
 
-std::vector<double> control_mean(const HeldOut& t) {
-  std::vector<double> control(t.genes, 0);
-  for (std::size_t i = 0; i < t.control.size(); ++i)
-    control[i % t.genes] += static_cast<double>(t.control[i]) / static_cast<double>(t.control_cells);
-  return control;
-}
+// A fold under way.
+struct FoldWork {
+  std::once_flag prepared, fitted;
+  TrainingData train;
+  std::vector<HeldOut> truths;
+  std::shared_ptr<const Backbone> backbone;
+  std::string key;
+  std::vector<UnitScores> units;
+  void forget() { train = {}, truths.clear(), units.clear(), backbone.reset(); }
+};
 
-// An even choice of at most 150 cells on the first two principal components.
-std::vector<float> on_two_components(const EvaluationSpace& space, const std::vector<float>& cells, std::size_t count) {
-  const std::size_t genes = space.components.mean.size(), n = std::min<std::size_t>(150, count);
-  std::vector<float> some, out;
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto row = cells.begin() + static_cast<std::ptrdiff_t>(i * count / n * genes);
-    some.insert(some.end(), row, row + static_cast<std::ptrdiff_t>(genes));
-  }
-  const std::vector<float> z = project(space.components, some.data(), n);
-  const std::size_t width = space.components.components.rows;
-  for (std::size_t i = 0; i < n; ++i) out.push_back(z[i * width]), out.push_back(width > 1 ? z[i * width + 1] : 0.0f);
-  return out;
-}
-
-// What a page shows of a condition: cells on two components, and the values of the genes that changed most.
-void sketch(const EvaluationSpace& space, const HeldOut& t, const Prediction& p, UnitScores::Entry& e) {
-  e.real_cells = on_two_components(space, t.real, t.real_cells);
-  e.generated_cells = on_two_components(space, p.cells, p.count);
-  const auto control = control_mean(t);
-  std::vector<std::size_t> order(t.genes);
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  auto change = [&](std::size_t g) { return std::abs(t.real_mean[g] - control[g]); };
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return change(a) > change(b); });
-  order.resize(std::min<std::size_t>(4, order.size()));
-  e.genes = order;
-  auto take = [&](const std::vector<float>& cells, std::size_t count, std::vector<float>& to) {
-    const std::size_t n = std::min<std::size_t>(150, count);
-    for (const std::size_t g : order)
-      for (std::size_t i = 0; i < n; ++i) to.push_back(cells[i * count / n * t.genes + g]);
+// Runs tasks 0 ... groups * size - 1, on the CPU one on every thread of the queue at a time, each with a queue of one
+// thread (results do not depend on the number), and calls `group_done` in order on this thread. Throws Stopped when
+// `stop` says so, and the first exception of a task.
+void run_in_order(Queue& queue, std::size_t groups, std::size_t size,
+                  const std::function<void(Queue&, std::size_t task)>& task,
+                  const std::function<void(std::size_t group)>& group_done, const std::function<bool()>& stop) {
+  const std::size_t tasks = groups * size;
+  const bool alone = queue.device() != Device::cpu || queue.observed() || queue.threads() < 2 || tasks < 2;
+  std::mutex guard;
+  std::condition_variable changed;
+  std::vector<std::size_t> left(groups, size);
+  std::exception_ptr failure;
+  std::size_t next = 0;
+  auto work = [&](Queue& own) {
+    for (;;) {
+      std::size_t mine;
+      {
+        const std::lock_guard lock(guard);
+        if (failure || next == tasks) return;
+        mine = next++;
+      }
+      try {
+        if (stop && stop()) throw Stopped{};
+        task(own, mine);
+        const std::lock_guard lock(guard);
+        --left[mine / size];
+      } catch (...) {
+        const std::lock_guard lock(guard);
+        if (!failure) failure = std::current_exception();
+      }
+      changed.notify_all();
+      if (alone && left[mine / size] == 0) return;
+    }
   };
-  take(t.real, t.real_cells, e.real_values), take(p.cells, p.count, e.generated_values);
-}
-
-ConditionPicture picture(const std::string& model, const Fold::Entry& entry, const HeldOut& t,
-                         const UnitScores::Entry& e, const std::vector<std::string>& genes) {
-  ConditionPicture p{model, entry.label,   entry.context,     {}, {}, e.real_cells, e.generated_cells, {},
-                     {},    e.real_values, e.generated_values};
-  for (const std::size_t g : e.genes) p.genes.push_back(genes[g]);
-  if (t.additive_delta) p.additive_change.assign(t.additive_delta->begin(), t.additive_delta->end());
-  const auto control = control_mean(t);
-  for (std::size_t g = 0; g < t.genes; ++g) {
-    p.real_change.push_back(static_cast<float>(t.real_mean[g] - control[g]));
-    p.predicted_change.push_back(static_cast<float>(e.mean[g] - control[g]));
-  }
-  return p;
-}
-
-// One half of the held-out cells predicts the other.
-void replicate(const std::vector<HeldOut>& truths, std::uint64_t seed, const Score& score) {
-  for (std::size_t k = 0; k < truths.size(); ++k) {
-    const HeldOut& t = truths[k];
-    std::vector<std::uint32_t> order(t.real_cells);
-    random_permutation(seed, k, order.data(), order.size());
-    HeldOut half = t;
-    Prediction p;
-    half.real.clear();
-    half.real_cells = 0;
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      auto& to = i < order.size() / 2 ? p.cells : half.real;
-      to.insert(to.end(), t.real.begin() + static_cast<std::ptrdiff_t>(order[i] * t.genes),
-                t.real.begin() + static_cast<std::ptrdiff_t>((order[i] + 1) * t.genes));
-    }
-    set_moments(half, half.real);
-    p.count = order.size() / 2, half.real_cells = order.size() - p.count;
-    if (p.count < 2) continue;
-    p.mean.assign(t.genes, 0);
-    for (std::size_t i = 0; i < p.count; ++i)
-      for (std::size_t g = 0; g < t.genes; ++g)
-        p.mean[g] += static_cast<double>(p.cells[i * t.genes + g]) / static_cast<double>(p.count);
-    score(k, half, p);
-  }
-}
-
-// The simulator itself: fresh cells of the truth, and its mean over many.
-void true_sampler(const Dataset& data, const Fold& fold, const std::vector<HeldOut>& truths, std::size_t cells,
-                  std::uint64_t seed, const Score& score) {
-  const Simulator truth = read_simulation(data.path);
-  for (std::size_t k = 0; k < truths.size(); ++k) {
-    const Fold::Entry& e = fold.test[k];
-    const auto type = static_cast<std::size_t>(data.cell_type[e.cells[0]]);
-    const Condition& c = data.conditions[data.condition_index(e.label)];
-    Prediction p;
-    p.mean = truth.mean(c, type, 1000);
-    p.count = cells;
-    for (std::size_t i = 0; i < cells; ++i) {
-      const auto cell = truth.sample(c, type, i % truth.settings().batches, 500000 + seed * 1000 + i);
-      for (const float count : cell.counts)
-        p.cells.push_back(static_cast<float>(std::log1p(10000 * static_cast<double>(count) / cell.library_size)));
-    }
-    score(k, truths[k], p);
-  }
-}
-
-// A model or baseline. One backbone serves all models and seeds of a fold: it depends on neither.
-void model_unit(Queue& queue, const Dataset& data, const Fold& fold, const TrainingData& train,
-                const std::vector<HeldOut>& truths, const std::string& name, const TrainingOptions& training,
-                std::size_t cells, std::shared_ptr<const Backbone>& backbone, const Score& score, UnitScores& unit) {
-  const bool builds_on_backbone = name == "backbone" || is_trainable(name);
-  if (builds_on_backbone && !backbone) {
-    const auto fitted = std::make_shared<Backbone>();
-    fitted->fit(queue, train, training, {});
-    backbone = fitted;
-  }
-  std::unique_ptr<Model> own;
-  if (name != "backbone") {
-    own = make_model(name);
-    own->use_backbone(backbone);
-    own->fit(queue, train, training, [&](const TrainingProgress& p) {
-      unit.loss.insert(unit.loss.end(), {static_cast<float>(p.step), static_cast<float>(p.loss)});
-      if (p.validation)
-        unit.validation.insert(unit.validation.end(), {static_cast<float>(p.step), static_cast<float>(*p.validation)});
-      return true;
+  std::vector<std::thread> threads;
+  const std::size_t workers = std::min(tasks, static_cast<std::size_t>(queue.threads()));
+  for (std::size_t i = 0; i < workers && !alone; ++i)
+    threads.emplace_back([&] {
+      Queue own(Device::cpu, {.threads = 1, .math = queue.math()});
+      work(own);
     });
-  }
-  const Model* model = name == "backbone" ? backbone.get() : own.get();
-  for (std::size_t k = 0; k < truths.size(); ++k) {
-    const Fold::Entry& e = fold.test[k];
-    const auto context = static_cast<std::size_t>(std::find(data.contexts.begin(), data.contexts.end(), e.context) -
-                                                  data.contexts.begin());
-    const std::size_t label = data.condition_index(e.label);
-    const bool trained =
-        std::find(train.conditions.begin(), train.conditions.end(), data.conditions[label]) != train.conditions.end();
-    const Query query = data.times.empty() || trained ? Query{data.conditions[label], context}
-                                                      : query_at(train, data.times[label], context);
-    Prediction p;
-    p.mean = model->predict_mean(queue, query);
-    p.stated = model->state_mean(query, truths[k].all_cells);
-    if (model->samples()) {
-      GeneratedCells made = model->sample(queue, query, cells, training.seed * 1000003 + k);
-      p.count = made.count;
-      p.cells = std::move(made.expression);
+  for (std::size_t g = 0; g < groups; ++g) {
+    if (alone) work(queue);
+    {
+      std::unique_lock lock(guard);
+      changed.wait(lock, [&] { return failure || left[g] == 0; });
+      if (failure) break;
     }
-    score(k, truths[k], p);
+    try {
+      group_done(g);
+    } catch (...) {
+      const std::lock_guard lock(guard);
+      failure = std::current_exception();
+      break;
+    }
   }
+  for (std::thread& t : threads) t.join();
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace
@@ -360,7 +209,8 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
   r.cells = o.cells;
   r.data_path = data.path, r.data_sha256 = data.sha256, r.simulated = data.simulated,
   r.library_size_source = data.library_size_source;
-  const EvaluationSpace space = evaluation_space(data);
+  EvaluationSpace space = evaluation_space(data);
+  space.gene_sets = o.gene_sets;
   Scoring scoring(queue, space, r);
   std::vector<Fold> folds;
   for (const SplitLists& lists : split) {
@@ -384,53 +234,71 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
     for (const std::string& name : o.features->names) data_key += name + ",";
     data_key += "\n" + hash_of(o.features->values);
   }
-  for (const Fold& fold : folds) {
-    const TrainingData train = data_for_models(data, fold, o.features);
-    std::vector<HeldOut> truths;
-    const EffectTable effects(train);
-    for (const Fold::Entry& e : fold.test) truths.push_back(held_out(data, effects, e));
-    std::shared_ptr<const Backbone> backbone;
-    const std::string fold_key = data_key + key_of(fold, data);
-    for (const std::string& name : o.models) {
-      for (const std::uint64_t seed : o.seeds) {
-        TrainingOptions training = o.training;
-        training.seed = seed;
-        const std::string key =
-            fold_key + text("model ", name, " cells ", o.cells, " seed ", seed, "\n", options_text(training));
-        const std::string what = text(fold.name.empty() ? "" : fold.name + ": ", name, ", seed ", seed);
-        std::optional<UnitScores> unit = finished.load(key);
-        if (!unit) {
-          if (o.stop && o.stop()) throw Stopped{};
-          say(what);
-          unit.emplace();
-          auto score = [&](std::size_t k, const HeldOut& truth, const Prediction& p) {
-            UnitScores::Entry e;
-            e.number = k, e.mean = p.mean;
-            e.values = evaluate_condition(queue, space, truth, p, &e.pit);
-            if (pictured(fold, k) && p.count > 0) sketch(space, truth, p, e);
-            unit->entries.push_back(std::move(e));
-          };
-          if (name == "replicate")
-            replicate(truths, seed, score);
-          else if (name == "true-sampler")
-            true_sampler(data, fold, truths, o.cells, seed, score);
-          else
-            model_unit(queue, data, fold, train, truths, name, training, o.cells, backbone, score, *unit);
-          finished.store(key, *unit);
-        } else {
-          say(what + ": done before");
-        }
-        if (!unit->loss.empty() && &fold == &folds.front() && seed == o.seeds.front())
-          r.training.push_back({name, unit->loss, unit->validation});
-        for (const UnitScores::Entry& e : unit->entries) {
-          scoring.add(name, seed, fold.name, fold.test[e.number], truths[e.number], e.mean, e.values);
-          if (!e.generated_cells.empty() && seed == o.seeds.front() && (name == "backbone" || is_trainable(name)))
-            r.pictures.push_back(picture(name, fold.test[e.number], truths[e.number], e, data.gene_names));
-          scoring.add_pit(name, e.pit);
-        }
+  for (const GeneSet& s : o.gene_sets) data_key += s.name + " " + hash_of(s.genes);
+  std::optional<Simulator> simulator;
+  if (std::find(o.models.begin(), o.models.end(), "true-sampler") != o.models.end())
+    simulator.emplace(read_simulation(data.path));
+
+  std::vector<FoldWork> work(folds.size());
+  const std::size_t units = o.models.size() * o.seeds.size();
+  for (std::size_t f = 0; f < folds.size(); ++f) work[f].units.resize(units);
+  std::mutex talk;
+  auto run = [&](Queue& own, std::size_t task) {
+    const std::size_t f = task / units, u = task % units;
+    FoldWork& w = work[f];
+    const Fold& fold = folds[f];
+    std::call_once(w.prepared, [&] {
+      w.train = data_for_models(data, fold, o.features);
+      const EffectTable effects(w.train);
+      for (const Fold::Entry& e : fold.test) w.truths.push_back(held_out(data, effects, e));
+      w.key = data_key + key_of(fold, data);
+    });
+    const std::string& name = o.models[u / o.seeds.size()];
+    TrainingOptions training = o.training;
+    training.seed = o.seeds[u % o.seeds.size()];
+    const std::string key =
+        w.key + text("model ", name, " cells ", o.cells, " seed ", training.seed, "\n", options_text(training));
+    std::string what = text(fold.name.empty() ? "" : fold.name + ": ", name, ", seed ", training.seed);
+    std::optional<UnitScores> scores = finished.load(key);
+    {
+      const std::lock_guard lock(talk);
+      say(scores ? what + ": done before" : what);
+    }
+    if (!scores) {
+      std::shared_ptr<const Backbone> backbone;
+      if (name == "backbone" || is_trainable(name)) {
+        std::call_once(w.fitted, [&] {
+          const auto fitted = std::make_shared<Backbone>();
+          fitted->fit(own, w.train, training, {});
+          w.backbone = fitted;
+        });
+        backbone = w.backbone;
+      }
+      scores = run_unit(own, {data, space, fold, w.train, w.truths, name, training, o.cells, backbone,
+                              simulator ? &*simulator : nullptr, [&](std::size_t k) { return pictured(fold, k); }});
+      finished.store(key, *scores);
+    }
+    w.units[u] = std::move(*scores);
+  };
+  // Folds are scored in their order, whoever finished first.
+  auto score_fold = [&](std::size_t f) {
+    FoldWork& w = work[f];
+    for (std::size_t u = 0; u < units; ++u) {
+      const std::string& name = o.models[u / o.seeds.size()];
+      const std::uint64_t seed = o.seeds[u % o.seeds.size()];
+      if (!w.units[u].loss.empty() && f == 0 && seed == o.seeds.front())
+        r.training.push_back({name, w.units[u].loss, w.units[u].validation});
+      for (const UnitScores::Entry& e : w.units[u].entries) {
+        const Fold::Entry& entry = folds[f].test[e.number];
+        scoring.add(name, seed, folds[f].name, entry, w.truths[e.number], e.mean, e.values);
+        if (!e.generated_cells.empty() && seed == o.seeds.front() && (name == "backbone" || is_trainable(name)))
+          r.pictures.push_back(picture(name, entry, w.truths[e.number], e, space));
+        scoring.add_pit(name, e.pit);
       }
     }
-  }
+    w.forget();
+  };
+  run_in_order(queue, folds.size(), units, run, score_fold, o.stop);
   scoring.finish();
   r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return r;

@@ -40,6 +40,7 @@ struct ConditionPicture {
   std::vector<float> additive_change;                // [genes], of doubles with both parts seen alone; else empty
   std::vector<std::string> genes;                    // the four that changed most
   std::vector<float> real_values, generated_values;  // of them, [genes, cells], the same cells
+  std::vector<float> enrichment;                     // [gene sets, 2]: of the real and the predicted change
 };
 
 /// The loss of one training, points (step, loss) one after another.
@@ -72,6 +73,7 @@ struct BenchmarkOptions {
   std::size_t cells = 400;
   TrainingOptions training;
   std::shared_ptr<const PerturbationFeatures> features;  // or null
+  std::vector<GeneSet> gene_sets;                        // may be empty
   std::string unfinished;      // folder where what is done is kept, for the caller to remove; empty: none
   std::function<bool()> stop;  // asked between models; true: run_benchmark throws Stopped
 };

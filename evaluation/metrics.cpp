@@ -6,6 +6,8 @@
 
 #include "evaluation/differential_expression.h"
 #include "evaluation/distribution_metrics.h"
+#include "evaluation/enrichment.h"
+#include "evaluation/rank_correlation.h"
 #include "kernels/similarity/similarity.h"
 #include "kernels/statistics/statistics.h"
 
@@ -145,7 +147,8 @@ const std::vector<std::string>& metric_names() {
                                               "pit_error_de20",
                                               "coverage_90_mean",
                                               "stated_error",
-                                              "error_uncertainty_spearman"};
+                                              "error_uncertainty_spearman",
+                                              "enrichment_spearman"};
   return names;
 }
 
@@ -158,8 +161,8 @@ std::optional<double> metric_target(const std::string& m) {
 
 int metric_direction(const std::string& m) {
   if (metric_target(m)) return 0;
-  for (const char* larger :
-       {"pearson", "cosine", "interaction", "r2_", "pds_", "centroid_accuracy", "de_", "error_uncertainty"})
+  for (const char* larger : {"pearson", "cosine", "interaction", "r2_", "pds_", "centroid_accuracy", "de_",
+                             "error_uncertainty", "enrichment"})
     if (m.starts_with(larger)) return 1;
   return -1;
 }
@@ -259,6 +262,17 @@ std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace&
   }
   add_differential_metrics(queue, t, p, control.mean, out);
   add_distribution_metrics(queue, space, t, p, real, top, out, pit);
+  if (space.gene_sets.empty()) {
+    skip("enrichment_spearman");
+  } else {
+    // No more than the rounding of means is no change (as in correlation()), whose ranks would mean nothing.
+    double spread = 0;
+    for (const double d : predicted) spread += d * d;
+    add_correlation("enrichment_spearman",
+                    spread <= 1e-10 * static_cast<double>(G)
+                        ? std::nullopt
+                        : rank_correlation(enrichment(space.gene_sets, predicted), enrichment(space.gene_sets, truth)));
+  }
   if (p.stated.half_width.empty()) {
     skip("coverage_90_mean"), skip("stated_error");
   } else {

@@ -17,10 +17,15 @@ struct MetricValue {
   std::string status = "ok";  // ok, undefined (a constant vector: counts as 0), not-applicable
 };
 
-/// What all metrics of one data set share; computed once.
+struct GeneSet {
+  std::string name;
+  std::vector<std::size_t> genes;  // numbers of measured ones, rising
+};
+/// What all metrics of one data set share; computed once. Without gene sets there is no enrichment.
 struct EvaluationSpace {
   std::vector<std::string> gene_names;
   PrincipalComponents components;  // 50, of all real log1p cells
+  std::vector<GeneSet> gene_sets = {};
 };
 
 /// One held-out condition in one context.

@@ -107,6 +107,8 @@ std::string pictures(const BenchmarkResults& r) {
       }
       s += draw(Scatter{name + ": interaction", "real change beyond the sum of parts", "predicted", {}, beyond, true});
     }
+    if (!p.enrichment.empty())
+      s += draw(Scatter{name + ": gene sets", "enrichment of the real change", "predicted", {}, p.enrichment, true});
     for (std::size_t k = 0; k < p.genes.size(); ++k) {
       auto part = [&](const std::vector<float>& values) {
         const std::size_t n = values.size() / p.genes.size();
@@ -124,7 +126,7 @@ std::string pictures(const BenchmarkResults& r) {
          "perfect prediction. Cells: real ones grey, generated ones blue, in the first principal components of all "
          "real "
          "cells. Interaction, of pairs whose parts were both seen alone: the same points less the sum of the parts. "
-         "Then the "
+         "Gene sets: every point a set, how far its genes stand out by their change. Then the "
          "genes that changed most: real cells filled, generated ones outlined.</p>\n<div class=\"plots\">\n" +
          s + "</div>\n";
 }

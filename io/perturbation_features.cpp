@@ -127,12 +127,10 @@ void reduce(PerturbationFeatures& f) {
     std::vector<double> next(m * k, 0);
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = 0; j < m; ++j)
-        for (std::size_t a = 0; a < k; ++a)
-          y[i * k + a] += static_cast<double>(f.values[i * m + j]) * q[j * k + a];
+        for (std::size_t a = 0; a < k; ++a) y[i * k + a] += static_cast<double>(f.values[i * m + j]) * q[j * k + a];
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = 0; j < m; ++j)
-        for (std::size_t a = 0; a < k; ++a)
-          next[j * k + a] += static_cast<double>(f.values[i * m + j]) * y[i * k + a];
+        for (std::size_t a = 0; a < k; ++a) next[j * k + a] += static_cast<double>(f.values[i * m + j]) * y[i * k + a];
     if (iteration + 1 < 20) q = next;
   }
   f.width = k;
@@ -206,10 +204,9 @@ PerturbationFeatures read_perturbation_features(const std::string& path) {
                   ", line 2: is neither a name with numbers nor an edge (source, target, weight), separated by tabs or "
                   "commas; gene sets need the ending .gmt");
     const bool table = is_table(second);
-    const std::size_t first = (table ? is_table(rows[0]) : is_edge(rows[0]) && rows[0].size() == second.size() &&
-                                                               rows[0][0] != "source")
-                                  ? 0
-                                  : 1;
+    const std::size_t first =
+        (table ? is_table(rows[0]) : is_edge(rows[0]) && rows[0].size() == second.size() && rows[0][0] != "source") ? 0
+                                                                                                                    : 1;
     if (table) {
       f = read_table(path, rows, first);
     } else {

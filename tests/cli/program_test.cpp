@@ -369,12 +369,15 @@ TEST(Program, PredictEvaluateAndBenchmarkRun) {
           "/held.h5ad --predicted-expression counts --split " + p.split + " --out " + folder() + "/evaluated");
   EXPECT_EQ(o.code, 0) << o.err;
   EXPECT_NE(o.out.find("SIMULATED"), std::string::npos);
-  o = run("benchmark --quiet --data " + p.data + " --split " + p.split +
-          " --models backbone,diffusion,flow,causal-vae,hybrid,thinned,replicate,true-sampler --steps 30 --hidden 32 "
-          "--blocks 1 "
-          "--cells 60 --out " +
-          folder() + "/bench");
-  EXPECT_EQ(o.code, 0) << o.err;
+  // Units run side by side on three threads, one after another on one: the same numbers.
+  for (const char* threads : {"3", "1"}) {
+    o = run("benchmark --quiet --data " + p.data + " --split " + p.split +
+            " --models backbone,diffusion,flow,causal-vae,hybrid,thinned,replicate,true-sampler --steps 30 --hidden 32 "
+            "--blocks 1 --cells 60 --threads " +
+            threads + " --out " + folder() + "/bench" + (*threads == '3' ? "" : "1"));
+    EXPECT_EQ(o.code, 0) << o.err;
+  }
+  EXPECT_EQ(read_text(folder() + "/bench/metrics.csv"), read_text(folder() + "/bench1/metrics.csv"));
   for (const char* f : {"metrics.json", "metrics.csv", "report.html"})
     EXPECT_TRUE(std::filesystem::exists(folder() + "/bench/" + f));
   write_text(folder() + "/ok.toml", "steps = 20\nhidden = 32\nquiet = true\n");

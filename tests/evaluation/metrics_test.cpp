@@ -6,8 +6,10 @@
 #include "evaluation/benchmark.h"
 #include "evaluation/discrimination.h"
 #include "evaluation/distribution_metrics.h"
+#include "evaluation/enrichment.h"
 #include "evaluation/report_parts.h"
 #include "evaluation/scoring.h"
+#include "io/file.h"
 #include "kernels/core/philox.h"
 
 namespace perturbine {
@@ -176,7 +178,8 @@ TEST(Report, DrawsTheConditionsOfTheBestTrainedModelAlone) {
                           {.5f, -1, .5f},
                           {"<gene>"},
                           {0, 0, 1, 2},
-                          {1, 1, 2}});
+                          {1, 1, 2},
+                          {1, 2, -1, -2}});
   r.pit["flow"] = {10, 20, 30, 40, 50, 60, 70, 80};
   r.training = {{"<m>", {0, 3, 50, 2, 100, 1}, {0, 3, 100, 2}}};
   for (std::size_t i = 0; i < 3; ++i)
@@ -186,9 +189,9 @@ TEST(Report, DrawsTheConditionsOfTheBestTrainedModelAlone) {
   const std::string page = report_html(r);
   EXPECT_NE(page.find("&lt;A&gt;flow in T: mean change"), std::string::npos);
   EXPECT_EQ(page.find("&lt;A&gt;backbone"), std::string::npos);
-  for (const char* title :
-       {"&lt;A&gt;flow in T: interaction", "&lt;A&gt;flow in T: &lt;gene&gt;", "Probability integral transform",
-        "Calibration of cells", "Stated and real error of means", "Training of &lt;m&gt;", ">validation<"})
+  for (const char* title : {"&lt;A&gt;flow in T: interaction", "&lt;A&gt;flow in T: &lt;gene&gt;",
+                            "&lt;A&gt;flow in T: gene sets", "Probability integral transform", "Calibration of cells",
+                            "Stated and real error of means", "Training of &lt;m&gt;", ">validation<"})
     EXPECT_NE(page.find(title), std::string::npos) << title;
   for (const char* raw : {"<A>", "<gene>", "<m>", "nan", "inf,", "inf\""})
     EXPECT_EQ(page.find(raw), std::string::npos) << raw;
@@ -233,6 +236,65 @@ TEST(Uncertainty, CoverageOfMeansAndRankCorrelationOfErrors) {
       EXPECT_TRUE(std::isnan(row.interval.low));
     }
   EXPECT_EQ(found, 1u);
+}
+
+TEST(Enrichment, RankSumsOfSetsByHandAndTheirCorrelation) {
+  // Six genes, changes 3 1 2 -1 0 5: ranks 5 3 4 1 2 6. The set of genes 0, 2 and 5: rank sum 15 where 10.5 is
+  // expected, with a variance of 3 * 3 * 7 / 12.
+  const std::vector<GeneSet> sets{{"up", {0, 2, 5}}, {"down", {3, 4}}};
+  const auto z = enrichment(sets, {3, 1, 2, -1, 0, 5});
+  EXPECT_NEAR(z[0], 4.5 / std::sqrt(5.25), 1e-12);
+  EXPECT_NEAR(z[1], (3 - 7) / std::sqrt(2 * 4 * 7 / 12.0), 1e-12);
+  EXPECT_NEAR(enrichment(sets, {1, 1, 1, 1, 1, 1})[0], 0, 1e-12);
+
+  Scene s;
+  s.space.gene_sets = {{"a", {0, 1, 2}}, {"b", {2, 3, 4}}, {"c", {5, 6, 7}}, {"d", {8, 9, 10, 11}}, {"e", {0, 4, 8}}};
+  auto judged = [&](const std::vector<double>& mean) {
+    Prediction p;
+    p.mean = mean;
+    for (const MetricValue& v : evaluate_condition(s.queue, s.space, s.truth, p))
+      if (v.metric == "enrichment_spearman") return v;
+    return MetricValue{};
+  };
+  const auto control = mean_of(s.truth.control);
+  auto opposite = control;
+  for (std::size_t g = 0; g < genes; ++g) opposite[g] -= s.truth.real_mean[g] - control[g];
+  EXPECT_NEAR(judged(s.truth.real_mean).value, 1, 1e-12);
+  EXPECT_NEAR(judged(opposite).value, -1, 1e-12);
+  auto rounded = control;
+  for (std::size_t g = 0; g < genes; ++g) rounded[g] += 1e-7 * static_cast<double>(g);
+  EXPECT_EQ(judged(rounded).status, "undefined");
+  s.space.gene_sets.clear();
+  EXPECT_EQ(judged(opposite).status, "not-applicable");
+}
+
+TEST(Enrichment, ReadsSetsOfMeasuredGenesAndSaysWhenTooFewAreLeft) {
+  std::vector<std::string> names;
+  for (int g = 0; g < 20; ++g) names.push_back("g" + std::to_string(g));
+  const std::string path = testing::TempDir() + "sets.gmt";
+  auto members = [](int first, int count) {
+    std::string s;
+    for (int g = first; g < first + count; ++g) s += "\tg" + std::to_string(g);
+    return s;
+  };
+  std::string lines;
+  for (int k = 0; k < 5; ++k) lines += "set" + std::to_string(k) + "\td" + members(2 * k, 6) + "\tunmeasured\r\n";
+  write_text(path, lines + "small\td" + members(0, 4) + "\nlarge\td" + members(0, 11) + "\n");
+  const auto sets = read_gene_sets(path, names);
+  ASSERT_EQ(sets.size(), 5u);
+  EXPECT_EQ(sets[1].name, "set1");
+  EXPECT_EQ(sets[1].genes, (std::vector<std::size_t>{2, 3, 4, 5, 6, 7}));
+  auto complaint = [&](const std::string& contents) -> std::string {
+    write_text(path, contents);
+    try {
+      read_gene_sets(path, names);
+    } catch (const InputError& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_NE(complaint("a\td" + members(0, 6) + "\n").find("only 1 of its 1 gene sets"), std::string::npos);
+  EXPECT_NE(complaint("a b c\n").find("line 1: a gene set needs"), std::string::npos);
 }
 
 TEST(Bootstrap, IntervalsHoldTheMean) {

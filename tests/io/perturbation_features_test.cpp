@@ -70,31 +70,30 @@ TEST(Features, ManyColumnsBecomeTheirLeadingComponentsAndKeepDistances) {
     return std::sqrt(sum);
   };
   for (const auto& [a, b] : {std::pair{1u, 2u}, std::pair{3u, 9u}, std::pair{0u, 11u}})
-    EXPECT_NEAR(distance(f, ("g" + std::to_string(a)).c_str(), ("g" + std::to_string(b)).c_str()) /
-                    distance(f, "g4", "g7"),
-                real(a, b) / real(4, 7), 1e-3);
+    EXPECT_NEAR(
+        distance(f, ("g" + std::to_string(a)).c_str(), ("g" + std::to_string(b)).c_str()) / distance(f, "g4", "g7"),
+        real(a, b) / real(4, 7), 1e-3);
 }
 
 TEST(Features, SetsAndEdgesPutWhatBelongsTogetherTogether) {
   // Two families that share one set, or one weak edge.
-  const auto sets = read("sets.gmt",
-                         "s1\td\tA\tB\tC\ns2\td\tA\tB\tC\tD\ns3\td\tX\tY\tZ\ns4\td\tW\tX\tY\tZ\ns5\td\tD\tW\n");
-  const auto edges = read("edges.csv",
-                          "source,target,importance\nA,B,1\nB,C,1\nA,C,1\nC,D,1\nX,Y,1\nY,Z,1\nX,Z,1\nW,X,1\nD,W,0.05\n");
+  const auto sets =
+      read("sets.gmt", "s1\td\tA\tB\tC\ns2\td\tA\tB\tC\tD\ns3\td\tX\tY\tZ\ns4\td\tW\tX\tY\tZ\ns5\td\tD\tW\n");
+  const auto edges =
+      read("edges.csv", "source,target,importance\nA,B,1\nB,C,1\nA,C,1\nC,D,1\nX,Y,1\nY,Z,1\nX,Z,1\nW,X,1\nD,W,0.05\n");
   for (const auto* f : {&sets, &edges}) {
     EXPECT_EQ(f->names.size(), 8u);
     EXPECT_NEAR(mean_square(*f), 1, 1e-5);
     EXPECT_LT(distance(*f, "A", "B"), .5 * distance(*f, "A", "X"));
     EXPECT_LT(distance(*f, "Y", "Z"), .5 * distance(*f, "B", "Z"));
   }
-  EXPECT_EQ(read("sets.gmt", "s1\td\tA\tB\tC\ns2\td\tA\tB\tC\tD\ns3\td\tX\tY\tZ\ns4\td\tW\tX\tY\tZ\ns5\td\tD\tW\n").values,
-            sets.values);
+  EXPECT_EQ(
+      read("sets.gmt", "s1\td\tA\tB\tC\ns2\td\tA\tB\tC\tD\ns3\td\tX\tY\tZ\ns4\td\tW\tX\tY\tZ\ns5\td\tD\tW\n").values,
+      sets.values);
 }
 
 TEST(Features, WhatCannotBeReadIsNamed) {
-  auto says = [](const std::string& said, const char* part) {
-    EXPECT_NE(said.find(part), std::string::npos) << said;
-  };
+  auto says = [](const std::string& said, const char* part) { EXPECT_NE(said.find(part), std::string::npos) << said; };
   says(complaint("f.tsv", "A\t1\nB\t2\n"), "at least three");
   says(complaint("f.tsv", "A\t1\nB\t2\nC\t1\t2\n"), "line 3: has 2 numbers where 1 are expected");
   says(complaint("f.tsv", "A\t1\nB\t2\nC\tx\n"), "line 3: 'x' is not a number");
