@@ -65,7 +65,9 @@ void add_simulate(CLI::App& app, Common& common, std::function<void()>& action) 
   };
   auto o = std::make_shared<Options>();
   app.add_option("--out", o->out, "file to write (.h5ad)")->required();
-  app.add_option("--preset", o->preset, "norman (singles and doubles) or screen (singles in three cell types)")
+  app.add_option("--preset", o->preset,
+                 "norman (singles and doubles), screen (singles in three cell types), dose (singles at four doses) or "
+                 "timecourse (one change over five times)")
       ->capture_default_str();
   app.add_option("--like", o->like, "take genes, library sizes, means and dispersions from this file's controls");
   app.add_option("--cells", o->cells, "cells of each perturbed condition");

@@ -101,7 +101,8 @@ void true_sampler(const Simulator& truth, const Dataset& data, const Fold& fold,
 // A model or baseline. One backbone serves all models and seeds of a fold: it depends on neither.
 void model_unit(Queue& queue, const Dataset& data, const Fold& fold, const TrainingData& train,
                 const std::vector<HeldOut>& truths, const std::string& name, const TrainingOptions& training,
-                std::size_t cells, const std::shared_ptr<const Backbone>& backbone, const Score& score, UnitScores& unit) {
+                std::size_t cells, const std::shared_ptr<const Backbone>& backbone, const Score& score,
+                UnitScores& unit) {
   std::unique_ptr<Model> own;
   if (name != "backbone") {
     own = make_model(name);

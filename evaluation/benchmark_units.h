@@ -19,8 +19,8 @@ struct BenchmarkUnit {
   std::string model;
   const TrainingOptions& training;  // with the unit's seed
   std::size_t cells = 400;
-  std::shared_ptr<const Backbone> backbone;          // of the fold, where the model builds on one: it depends on no seed
-  const Simulator* simulator = nullptr;              // for true-sampler
+  std::shared_ptr<const Backbone> backbone;         // of the fold, where the model builds on one: it depends on no seed
+  const Simulator* simulator = nullptr;             // for true-sampler
   std::function<bool(std::size_t entry)> pictured;  // whether the page shows this test entry
 };
 UnitScores run_unit(Queue& queue, const BenchmarkUnit& unit);

@@ -30,8 +30,13 @@ SimulationSettings preset_settings(const std::string& preset) {
   if (preset == "screen") {
     s.perturbations = 40, s.doubles = 0, s.cell_types = 3, s.batches = 3, s.cells_per_condition = 90,
     s.control_cells = 600;
+  } else if (preset == "dose") {
+    s.perturbations = 8, s.doubles = 0, s.doses = {.25, .5, 1, 2}, s.cells_per_condition = 120, s.control_cells = 300;
+  } else if (preset == "timecourse") {
+    s.perturbations = 2, s.doubles = 0, s.responders = 1, s.rare = 0, s.times = {4, 8, 16, 32, 64},
+    s.cells_per_condition = s.control_cells = 250;
   } else {
-    require_input(preset == "norman", "--preset is '", preset, "' but must be norman or screen");
+    require_input(preset == "norman", "--preset is '", preset, "' but must be norman, screen, dose or timecourse");
   }
   return s;
 }
@@ -116,8 +121,17 @@ Simulator::Simulator(SimulationSettings settings) : settings_(std::move(settings
     batch_offset_.push_back(i < G ? 0 : s.batch_effect * normal_at(s.seed, batch_offsets, 0, i));
 
   conditions_.emplace_back();
-  auto single = [&](std::size_t p) { return parse_condition(perturbations_[p]); };
-  for (std::size_t p = 0; p < s.perturbations; ++p) conditions_.push_back(single(p));
+  if (!s.times.empty()) {
+    require_input(s.perturbations >= 2 && s.doubles == 0,
+                  "a simulated time course has two perturbations and no doubles");
+    for (const double t : s.times) conditions_.push_back(parse_condition(text("hour", t)));
+    return;
+  }
+  for (const std::string& name : perturbations_) {
+    if (s.doses.empty()) conditions_.push_back(parse_condition(name));
+    for (const double dose : s.doses) conditions_.push_back(parse_condition(text(name, ":", dose)));
+  }
+  if (s.doubles == 0) return;
   std::size_t draw = 0;
   while (conditions_.size() < 1 + s.perturbations + s.doubles) {
     const auto pick = [&](std::uint64_t which) {
@@ -133,7 +147,16 @@ Simulator::Simulator(SimulationSettings settings) : settings_(std::move(settings
   }
 }
 
-std::vector<double> Simulator::activity(const Condition& condition, double strength) const {
+Condition Simulator::resolved(const Condition& condition) const {
+  if (settings_.times.empty() || condition.is_control()) return condition;
+  const auto found = std::find(conditions_.begin(), conditions_.end(), condition);
+  require_input(found != conditions_.end(), "the simulation has no condition '", canonical_label(condition), "'");
+  const double t = settings_.times[static_cast<std::size_t>(found - conditions_.begin()) - 1];
+  return {{{perturbations_[0], 3 * (1 - std::exp(-t / 8))}, {perturbations_[1], 3 * (1 - std::exp(-t / 30))}}};
+}
+
+std::vector<double> Simulator::activity(const Condition& asked, double strength) const {
+  const Condition condition = resolved(asked);
   const std::size_t K = settings_.programs;
   std::vector<double> input(K, 0), out(K, 0);
   for (const auto& part : condition.parts) {
@@ -198,8 +221,9 @@ H5adContents Simulator::data_set() const {
   out.gene_names = s.gene_names;
   out.matrix.columns = s.genes;
   std::vector<std::string> label, type, batch, flag;
-  std::vector<double> library;
-  for (const Condition& c : conditions_) {
+  std::vector<double> library, time;
+  for (std::size_t n = 0; n < conditions_.size(); ++n) {
+    const Condition& c = conditions_[n];
     const std::size_t count = c.is_control() ? s.control_cells : s.cells_per_condition;
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t t = i % s.cell_types, b = i / s.cell_types % s.batches;
@@ -218,12 +242,14 @@ H5adContents Simulator::data_set() const {
       batch.push_back("batch" + std::to_string(b + 1));
       flag.emplace_back("yes");
       library.push_back(cell.library_size);
+      time.push_back(n == 0 || s.times.empty() ? 0 : s.times[n - 1]);
       out.cell_names.push_back("cell" + std::to_string(out.matrix.rows));
     }
   }
   out.text_columns = {{"condition", label}, {"batch", batch}, {"simulated", flag}};
   if (s.cell_types > 1) out.text_columns.emplace_back("cell_type", type);
   out.number_columns = {{"library_size", library}};
+  if (!s.times.empty()) out.number_columns.emplace_back("time", time);
 
   // Truth: means of every condition and type, and what doubles do beyond the sum of their parts.
   constexpr std::size_t truth_cells = 1000;
@@ -263,7 +289,9 @@ H5adContents Simulator::data_set() const {
                                         {"responders", s.responders},
                                         {"rare", s.rare},
                                         {"saturation", s.saturation},
-                                        {"batch_effect", s.batch_effect}};
+                                        {"batch_effect", s.batch_effect},
+                                        {"doses", s.doses},
+                                        {"times", s.times}};
   out.notes = {{"settings", settings.dump()}, {"truth_labels", labels}, {"interaction_labels", interaction_labels}};
   out.arrays.emplace_back("truth_mean", std::vector<std::size_t>{means.size() / s.genes, s.genes}, means);
   if (!interactions.empty())
@@ -292,7 +320,8 @@ Simulator read_simulation(const std::string& path) {
     s.batches = j.at("batches"), s.cells_per_condition = j.at("cells_per_condition"),
     s.control_cells = j.at("control_cells");
     s.responders = j.at("responders"), s.rare = j.at("rare"), s.saturation = j.at("saturation");
-    s.batch_effect = j.at("batch_effect");
+    s.batch_effect = j.at("batch_effect"), s.doses = j.value("doses", std::vector<double>{}),
+    s.times = j.value("times", std::vector<double>{});
   } catch (const std::exception& e) {
     throw InputError(text(path, ": the simulation's settings cannot be read: ", e.what()));
   }

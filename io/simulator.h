@@ -11,13 +11,19 @@
 namespace perturbine {
 
 struct SimulationSettings {
-  std::string preset = "norman";  // norman: singles and doubles in one line; screen: singles in three cell types
+  /// norman: singles and doubles in one line; screen: singles in three cell types; dose: singles at several doses;
+  /// timecourse: one programme of change seen at several times
+  std::string preset = "norman";
   std::uint64_t seed = 1;
   std::size_t genes = 500, programs = 12, perturbations = 20, doubles = 16, cell_types = 1, batches = 2;
   std::size_t cells_per_condition = 90, control_cells = 150;
   double responders = .85, rare = .03;  // shares of cells that respond, and that respond threefold
   double saturation = 1.1;              // of a program's activity: |activity| stays below it
   double batch_effect = .05;
+  std::vector<double> doses;  // of each perturbation; empty: all at dose 1
+  /// Of a time course: conditions `hour6` ... are P1 at dose 3 (1 - exp(-t / 8)) and P2 at dose 3 (1 - exp(-t / 30)),
+  /// control at time 0. Empty: no time course.
+  std::vector<double> times;
   /// From a real file's controls (--like): per gene mean share of the library and inverse dispersion, and library
   /// sizes.
   std::vector<std::string> gene_names;
@@ -53,6 +59,8 @@ class Simulator {
 
  private:
   std::vector<double> activity(const Condition& condition, double strength) const;
+  /// Of a time course the perturbations a time stands for; else the condition itself.
+  Condition resolved(const Condition& condition) const;
   SimulationSettings settings_;
   std::vector<std::string> perturbations_;
   std::vector<Condition> conditions_;

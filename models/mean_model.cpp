@@ -109,7 +109,8 @@ FittedMean::FittedMean(const EffectTable& table, const MeanRule& rule)
     for (std::size_t g = 0; g < genes_; ++g) mean_[g] += r.delta[g] / static_cast<double>(rows.size());
   if (rule.kind == MeanRule::Kind::additive) {
     for (const auto& r : rows)
-      if (r.condition.parts.size() == 1) part_[r.condition.parts[0].name] = r.delta;
+      if (r.condition.parts.size() == 1) curve_[r.condition.parts[0].name][r.condition.parts[0].weight] = r.delta;
+    for (const auto& [name, curve] : curve_) part_[name] = at(curve, 1);
   } else if (rule.kind == MeanRule::Kind::ridge && !rows.empty()) {
     std::map<std::string, std::size_t> number;
     for (const auto& r : rows)
@@ -140,6 +141,41 @@ double squared_distance(const float* a, const float* b, std::size_t width) {
   return sum;
 }
 }  // namespace
+
+std::vector<double> FittedMean::at(const DoseCurve& curve, double weight) {
+  // Points (dose, change), zero first.
+  std::vector<double> dose{0};
+  std::vector<const std::vector<double>*> change{nullptr};
+  for (const auto& [d, delta] : curve) dose.push_back(d), change.push_back(&delta);
+  const std::size_t n = dose.size(), G = change.back()->size();
+  auto y = [&](std::size_t i, std::size_t g) { return i == 0 ? 0 : (*change[i])[g]; };
+  std::vector<double> out(G);
+  if (weight >= dose.back() || n == 2) {
+    const double factor = n == 2 ? weight / dose[1] : 1;
+    for (std::size_t g = 0; g < G; ++g) out[g] = factor * y(n - 1, g);
+    return out;
+  }
+  std::size_t k = 1;
+  while (dose[k] < weight) ++k;
+  const double width = dose[k] - dose[k - 1], t = (weight - dose[k - 1]) / width;
+  for (std::size_t g = 0; g < G; ++g) {
+    auto slope = [&](std::size_t i) { return (y(i, g) - y(i - 1, g)) / (dose[i] - dose[i - 1]); };
+    // Tangents by weighted harmonic means, zero at turns (Fritsch and Butland, SIAM J. Sci. Stat. Comput. 5 (1984)
+    // 300).
+    auto tangent = [&](std::size_t i) {
+      if (i == 0) return slope(1);
+      if (i + 1 == n) return slope(n - 1);
+      const double a = slope(i), b = slope(i + 1), ha = dose[i] - dose[i - 1], hb = dose[i + 1] - dose[i];
+      if (a * b <= 0) return 0.0;
+      const double wa = 2 * hb + ha, wb = hb + 2 * ha;
+      return (wa + wb) / (wa / a + wb / b);
+    };
+    const double a = y(k - 1, g), b = y(k, g), da = width * tangent(k - 1), db = width * tangent(k);
+    const double u = 1 - t;
+    out[g] = a * (1 + 2 * t) * u * u + b * (3 - 2 * t) * t * t + da * t * u * u - db * t * t * u;
+  }
+  return out;
+}
 
 void FittedMean::learn_from_features(const EffectTable& table) {
   if (table.features() == nullptr) return;
@@ -188,6 +224,11 @@ std::vector<double> FittedMean::delta(const Condition& condition) const {
   if (condition.is_control() || rule_.kind == MeanRule::Kind::no_change) return d;
   if (rule_.kind == MeanRule::Kind::mean) return mean_;
   for (const auto& p : condition.parts) {
+    if (const auto curve = curve_.find(p.name); curve != curve_.end()) {
+      const auto effect = at(curve->second, p.weight);
+      for (std::size_t g = 0; g < genes_; ++g) d[g] += effect[g];
+      continue;
+    }
     const auto found = part_.find(p.name);
     const double unknown = rule_.kind == MeanRule::Kind::ridge ? rule_.prior : 1;
     const std::vector<double> deviation = found == part_.end() ? by_features(p.name) : std::vector<double>{};
@@ -199,16 +240,20 @@ std::vector<double> FittedMean::delta(const Condition& condition) const {
 }
 
 Stratum stratum_of(const Condition& condition, const EffectTable& table) {
-  Stratum s{condition.parts.size(), 0, 0};
+  Stratum s{condition.parts.size(), 0, 0, 0};
   for (const auto& p : condition.parts) {
-    bool alone = false, within = false;
+    bool alone = false, within = false, between = false;
     for (const auto& r : table.rows()) {
       if (r.condition == condition) continue;
       for (const auto& other : r.condition.parts)
-        if (other.name == p.name) (r.condition.parts.size() == 1 ? alone : within) = true;
+        if (other.name == p.name) {
+          (r.condition.parts.size() == 1 ? alone : within) = true;
+          between = between || (r.condition.parts.size() == 1 && other.weight > p.weight);
+        }
     }
     s.seen += alone ? 1 : 0;
     s.met += within && !alone ? 1 : 0;
+    s.between_doses += between ? 1 : 0;
   }
   return s;
 }
@@ -258,8 +303,9 @@ RuleChoice::RuleChoice(const EffectTable& table) {
     std::string errors;
     for (const auto& [kind, r] : shown)
       errors += text(errors.empty() ? "" : ", ", rules[r].name(), " ", e[r] / static_cast<double>(count[s]));
-    report_.push_back(text(s.parts, " part(s), ", s.seen, " seen alone, ", s.met, " met in combinations: ", count[s],
-                           " training conditions, ",
+    report_.push_back(text(s.parts, " part(s), ", s.seen, " seen alone, ", s.met, " met in combinations",
+                           s.between_doses > 0 ? text(", ", s.between_doses, " between doses") : std::string(), ": ",
+                           count[s], " training conditions, ",
                            count[s] >= 3 ? "chose " + chosen_[s].name() : std::string("too few to choose"),
                            "; leave-one-out L2: ", errors));
   }

@@ -64,7 +64,10 @@ struct MeanRule {
 
 /// A rule fitted to a table.
 ///   mean      the mean of all training changes
-///   additive  sum over parts of weight * change seen alone; parts never seen alone count as the mean change
+///   additive  sum over parts of weight * change seen alone; parts never seen alone count as the mean change. A part
+///   seen
+///             alone at several weights (doses): monotone cubic interpolation between zero and these, beyond the
+///             largest as there; seen at one: in proportion
 ///   ridge     sum over parts of weight * (prior * mean + w_part), w from ridge regression of the changes on which
 ///             parts occur (multi-hot), of what the prior leaves
 class FittedMean {
@@ -77,6 +80,9 @@ class FittedMean {
   std::size_t genes_;
   std::vector<double> mean_;
   std::map<std::string, std::vector<double>> part_;
+  using DoseCurve = std::map<double, std::vector<double>>;  // changes seen alone, by weight
+  static std::vector<double> at(const DoseCurve& curve, double weight);
+  std::map<std::string, DoseCurve> curve_;  // additive
   /// Kernel regression on features; see MeanRule::features.
   void learn_from_features(const EffectTable& table);
   /// Empty where nothing is known of the part.
@@ -87,10 +93,10 @@ class FittedMean {
   double width_ = 1;                 // of the kernel, squared
 };
 
-/// How much is known of a condition: the number of its parts, how many of them were seen alone, and how many only
-/// within other combinations.
+/// How much is known of a condition: the number of its parts, how many of them were seen alone, how many only within
+/// other combinations, and how many alone at a larger dose, so that theirs lies between known ones.
 struct Stratum {
-  std::size_t parts = 0, seen = 0, met = 0;
+  std::size_t parts = 0, seen = 0, met = 0, between_doses = 0;
   auto operator<=>(const Stratum&) const = default;
 };
 Stratum stratum_of(const Condition& condition, const EffectTable& table);

@@ -196,7 +196,9 @@ std::vector<std::string> MeanUncertainty::report() const {
   std::string s = "intervals of means: scale of the stated deviation";
   for (const auto& [kind, scale] : scale_)
     s += text("; ",
-              kind ? text(kind->parts, " part(s), ", kind->seen, " seen alone, ", kind->met, " met") : "new context",
+              kind ? text(kind->parts, " part(s), ", kind->seen, " seen alone, ", kind->met, " met",
+                          kind->between_doses > 0 ? ", between doses" : "")
+                   : "new context",
               " ", scale.interval, " (", judged_.at(kind), " left out)");
   lines.push_back(s + text("; elsewhere ", scale_of_all_.interval));
   return lines;

@@ -247,7 +247,7 @@ TEST(Simulator, SameSeedSameCellsAndTruthIsTheMeanOfManyCells) {
   const Dataset d = read_dataset(o);
   EXPECT_TRUE(d.simulated);
   EXPECT_EQ(d.labels.size(), 11u);
-  EXPECT_SAYS(complaint([] { preset_settings("screeen"); }), "must be norman or screen");
+  EXPECT_SAYS(complaint([] { preset_settings("screeen"); }), "must be norman, screen, dose or timecourse");
 }
 
 // What a data set looks like to a model, in eight numbers.
