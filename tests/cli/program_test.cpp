@@ -86,7 +86,7 @@ TEST(Program, BadInputIsRefusedAndNothingIsOverwritten) {
   expect_refused("split " + good + " --kind random --fraction 1.5 --out " + folder() + "/x.json", "--fraction is 1.5");
   expect_refused("split " + p.data + " --kind random --out " + p.split, "is already there");
   expect_refused("simulate --out /nonexistent/x.h5ad", "no such folder");
-  expect_refused("simulate --preset moon --out " + folder() + "/x.h5ad", "must be norman or screen");
+  expect_refused("simulate --preset moon --out " + folder() + "/x.h5ad", "must be norman, screen, dose or timecourse");
   expect_refused(p.train + " --out " + p.run_folder, "is already there");
   expect_refused(p.train + " --dropout 1.5 --out " + folder() + "/r", "--dropout is 1.5");
   expect_refused(p.train + " --guidance-perturbation nan --out " + folder() + "/r", "--guidance-perturbation is nan");
