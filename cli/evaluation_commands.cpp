@@ -77,7 +77,7 @@ void add_gene_sets_option(CLI::App& app, std::string& path) {
 }
 std::vector<GeneSet> gene_sets(const std::string& path, const Dataset& data, const Common& common) {
   if (path.empty()) return {};
-  auto sets = read_gene_sets(path, data.gene_names);
+  auto sets = measured_gene_sets(path, data.gene_names);
   say(common, text("gene sets: ", sets.size(), " with at least five of the data's genes"));
   return sets;
 }

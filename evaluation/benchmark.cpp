@@ -90,11 +90,7 @@ HeldOut held_out(const Dataset& data, const EffectTable& effects, const Fold::En
                 " control cells; at least 2 are needed to judge changes against");
   t.control = data.expression(controls);
   t.control_cells = controls.size();
-  std::vector<double> control_mean(t.genes, 0);
-  for (std::size_t i = 0; i < t.control_cells; ++i)
-    for (std::size_t g = 0; g < t.genes; ++g)
-      control_mean[g] += static_cast<double>(t.control[i * t.genes + g]) / static_cast<double>(t.control_cells);
-  t.training_mean = control_mean;
+  t.training_mean = control_mean(t);
   for (const auto& r : effects.rows())
     for (std::size_t g = 0; g < t.genes; ++g)
       t.training_mean[g] += r.delta[g] / static_cast<double>(effects.rows().size());

@@ -13,13 +13,6 @@ namespace {
 
 using Score = std::function<void(std::size_t entry, const HeldOut& truth, const Prediction& prediction)>;
 
-std::vector<double> control_mean(const HeldOut& t) {
-  std::vector<double> control(t.genes, 0);
-  for (std::size_t i = 0; i < t.control.size(); ++i)
-    control[i % t.genes] += static_cast<double>(t.control[i]) / static_cast<double>(t.control_cells);
-  return control;
-}
-
 // An even choice of at most 150 cells on the first two principal components.
 std::vector<float> on_two_components(const EvaluationSpace& space, const std::vector<float>& cells, std::size_t count) {
   const std::size_t genes = space.components.mean.size(), n = std::min<std::size_t>(150, count);

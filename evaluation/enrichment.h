@@ -7,9 +7,9 @@
 
 namespace perturbine {
 
-/// Reads gene sets (.gmt: name, description, members, separated by tabs) and keeps the measured genes of those with at
+/// Reads gene sets (io/gene_sets.h) and keeps the measured genes of those with at
 /// least five and at most half of all. Throws InputError where fewer than five sets are left, or a line cannot be read.
-std::vector<GeneSet> read_gene_sets(const std::string& path, const std::vector<std::string>& gene_names);
+std::vector<GeneSet> measured_gene_sets(const std::string& path, const std::vector<std::string>& gene_names);
 
 /// How far each set's genes stand out among all by their change: the rank-sum statistic as a standard normal deviate
 /// (Wilcoxon 1945; without a correction for ties). Positive: they rise more than others.

@@ -83,6 +83,13 @@ void set_moments(HeldOut& t, const std::vector<float>& cells) {
     t.real_variance[i % t.genes] += std::pow(static_cast<double>(cells[i]) - t.real_mean[i % t.genes], 2) / n;
 }
 
+std::vector<double> control_mean(const HeldOut& t) {
+  Vector control(t.genes, 0);
+  for (std::size_t i = 0; i < t.control.size(); ++i)
+    control[i % t.genes] += static_cast<double>(t.control[i]) / static_cast<double>(t.control_cells);
+  return control;
+}
+
 double energy_distance(Queue& queue, MatrixView<const float> x, MatrixView<const float> y) {
   auto mean = [&](MatrixView<const float> a, MatrixView<const float> b, bool same) {
     std::vector<float> sum(a.rows);

@@ -42,6 +42,9 @@ struct HeldOut {
 /// Fills mean, variance and number of all held-out cells, [cells, genes].
 void set_moments(HeldOut& truth, const std::vector<float>& cells);
 
+/// Mean of the control cells, [genes].
+std::vector<double> control_mean(const HeldOut& truth);
+
 struct Prediction {
   std::vector<double> mean;  // [genes]
   std::vector<float> cells;  // [count, genes] log1p, or empty: a model of means

@@ -21,10 +21,7 @@ void Scoring::add(const std::string& model, std::uint64_t seed, const std::strin
                   const HeldOut& truth, const std::vector<double>& mean, const std::vector<MetricValue>& values) {
   for (const MetricValue& v : values)
     results_.rows.push_back({model, seed, fold, entry.group, entry.label, entry.context, v});
-  Profile p{fold, {entry.label, entry.context, entry.group, {}}, {mean, truth.real_mean, {}}};
-  p.mean.control.assign(truth.genes, 0);
-  for (std::size_t i = 0; i < truth.control.size(); ++i)
-    p.mean.control[i % truth.genes] += static_cast<double>(truth.control[i]) / static_cast<double>(truth.control_cells);
+  Profile p{fold, {entry.label, entry.context, entry.group, {}}, {mean, truth.real_mean, control_mean(truth)}};
   profiles_[{model, seed, entry.context, entry.group}].push_back(std::move(p));
 }
 

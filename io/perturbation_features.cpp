@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "io/file.h"
+#include "io/gene_sets.h"
 #include "kernels/core/error.h"
 #include "kernels/core/philox.h"
 
@@ -169,30 +170,23 @@ PerturbationFeatures read_table(const std::string& path, const std::vector<std::
 }  // namespace
 
 PerturbationFeatures read_perturbation_features(const std::string& path) {
-  std::vector<std::vector<std::string>> rows;
-  {
+  PerturbationFeatures f;
+  if (path.ends_with(".gmt")) {
+    Sparse s;
+    for (const NamedSet& set : read_gene_sets(path)) {
+      for (const std::string& member : set.members) s.entries.push_back({s.row(member), s.columns, 1});
+      ++s.columns;
+    }
+    require_input(s.names.size() >= 3, path, ": names ", s.names.size(), " genes; features need at least three");
+    f = spectral(s);
+  } else {
+    std::vector<std::vector<std::string>> rows;
     std::istringstream in(read_text(path));
     for (std::string line; std::getline(in, line);) {
       if (line.empty() || line == "\r") continue;
       rows.push_back(fields_of(line, line.find('\t') != std::string::npos ? '\t' : ','));
     }
-  }
-  require_input(rows.size() >= 3, path, ": has ", rows.size(), " lines; features need at least three");
-  PerturbationFeatures f;
-  if (path.ends_with(".gmt")) {
-    Sparse s;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      require_input(rows[i].size() >= 3, path, ", line ", i + 1,
-                    ": a gene set needs a name, a description and members, separated by tabs");
-      std::map<std::string, int> members;
-      for (std::size_t k = 2; k < rows[i].size(); ++k)
-        if (!rows[i][k].empty()) members.emplace(rows[i][k], 1);
-      for (const auto& [name, one] : members) s.entries.push_back({s.row(name), i, 1});
-    }
-    s.columns = rows.size();
-    require_input(s.names.size() >= 3, path, ": names ", s.names.size(), " genes; features need at least three");
-    f = spectral(s);
-  } else {
+    require_input(rows.size() >= 3, path, ": has ", rows.size(), " lines; features need at least three");
     auto is_table = [](const std::vector<std::string>& r) {
       return r.size() >= 2 && std::all_of(r.begin() + 1, r.end(), [](const auto& v) { return number(v).has_value(); });
     };

@@ -280,14 +280,14 @@ TEST(Enrichment, ReadsSetsOfMeasuredGenesAndSaysWhenTooFewAreLeft) {
   std::string lines;
   for (int k = 0; k < 5; ++k) lines += "set" + std::to_string(k) + "\td" + members(2 * k, 6) + "\tunmeasured\r\n";
   write_text(path, lines + "small\td" + members(0, 4) + "\nlarge\td" + members(0, 11) + "\n");
-  const auto sets = read_gene_sets(path, names);
+  const auto sets = measured_gene_sets(path, names);
   ASSERT_EQ(sets.size(), 5u);
   EXPECT_EQ(sets[1].name, "set1");
   EXPECT_EQ(sets[1].genes, (std::vector<std::size_t>{2, 3, 4, 5, 6, 7}));
   auto complaint = [&](const std::string& contents) -> std::string {
     write_text(path, contents);
     try {
-      read_gene_sets(path, names);
+      measured_gene_sets(path, names);
     } catch (const InputError& e) {
       return e.what();
     }

@@ -34,9 +34,7 @@ struct Simulated {
     for (const std::string& label : held_out) lists.test.push_back({label, "", "", {}});
     train = data_for_models(data, apply_split(lists, data));
   }
-  std::vector<double> true_mean(const std::string& label) const {
-    return truth.mean(parse_condition(label), 0, 4000);
-  }
+  std::vector<double> true_mean(const std::string& label) const { return truth.mean(parse_condition(label), 0, 4000); }
   std::vector<double> observed_mean(const std::string& label) const {
     const auto cells = data.cells_of(data.condition_index(label));
     const auto x = data.expression(cells);
