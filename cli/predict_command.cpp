@@ -51,7 +51,7 @@ Condition asked_condition(const PredictOptions& o, const TrainingData& data) {
   require_input(o.times.size() == 1 || o.condition.empty(),
                 "several times are the same cells followed; leave --condition out");
   if (o.condition.empty()) return parse_condition(time_label(data, o.times[0]));
-  const Condition named = parse_condition(o.condition);
+  Condition named = parse_condition(o.condition);
   for (std::size_t c = 0; c < data.times.size(); ++c)
     require_input(!(data.conditions[c] == named) || data.times[c] == o.times[0], "--condition '", o.condition,
                   "' was trained at time ", data.times[c], ", not ", o.times[0], "; leave --condition or --time out");

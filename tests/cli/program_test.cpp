@@ -182,7 +182,8 @@ TEST(Program, CellsOfATimeCourseAreSampledBetweenTimesAndFollowed) {
   for (int i = 0; i < 90; ++i) {
     c.cell_names.push_back("c" + std::to_string(i));
     condition.push_back("hour" + std::to_string(i / 30 * 12));
-    time.push_back(i / 30 * 12);
+    const int hour = i / 30 * 12;
+    time.push_back(hour);
     for (int g = 0; g < 12; ++g) {
       c.matrix.column_index.push_back(g);
       c.matrix.values.push_back(static_cast<float>(1 + (i * 5 + g * 3) % 7 + (g < 4 ? i / 30 * 3 : 0)));

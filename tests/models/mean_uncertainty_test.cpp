@@ -42,8 +42,9 @@ struct World {
     };
     add("control", [](std::size_t) { return 0.0; });
     for (std::size_t p = 0; p < 10; ++p) add("P" + std::to_string(p), [&](std::size_t g) { return effect(p, g); });
-    for (const auto& [a, b] : doubles)
-      add("P" + std::to_string(a) + "+P" + std::to_string(b), [&](std::size_t g) { return change(a, b, g); });
+    for (const auto& pair : doubles)
+      add("P" + std::to_string(pair.first) + "+P" + std::to_string(pair.second),
+          [&](std::size_t g) { return change(pair.first, pair.second, g); });
     return d;
   }
 };
