@@ -108,7 +108,8 @@ std::string hash_of(const std::vector<T>& v) {
 }
 // What scores depend on besides model, seed and options.
 std::string key_of(const Dataset& d) {
-  return d.sha256 + "\n" + hash_of(d.counts.values) + hash_of(d.library_size) + hash_of(d.context) + hash_of(d.batch);
+  return d.sha256 + "\n" + hash_of(d.counts.values) + hash_of(d.library_size) + hash_of(d.context) + hash_of(d.batch) +
+         hash_of(d.times);
 }
 std::string key_of(const Fold& fold, const Dataset& data) {
   std::string key = hash_of(fold.cells_with(Role::train)) + hash_of(fold.cells_with(Role::validation));
