@@ -19,6 +19,7 @@
 #include "kernels/random/random.h"
 #include "models/backbone.h"
 #include "models/mean_model.h"
+#include "models/model_variant.h"
 #include "models/time_course.h"
 
 namespace perturbine {
@@ -119,13 +120,19 @@ std::string key_of(const Fold& fold, const Dataset& data) {
 
 // A fold under way.
 struct FoldWork {
-  std::once_flag prepared, fitted;
+  std::once_flag prepared;
   TrainingData train;
   std::vector<HeldOut> truths;
-  std::shared_ptr<const Backbone> backbone;
+  // One backbone serves all models and seeds whose options agree in what it depends on.
+  struct SharedBackbone {
+    std::once_flag fitted;
+    std::shared_ptr<const Backbone> backbone;
+  };
+  std::mutex guard;
+  std::map<std::string, SharedBackbone> backbones;
   std::string key;
   std::vector<UnitScores> units;
-  void forget() { train = {}, truths.clear(), units.clear(), backbone.reset(); }
+  void forget() { train = {}, truths.clear(), units.clear(), backbones.clear(); }
 };
 
 // Runs tasks 0 ... groups * size - 1, on the CPU one on every thread of the queue at a time, each with a queue of one
@@ -196,8 +203,11 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
   for (const std::string& m : o.models)
     if (m == "true-sampler")
       require_input(data.simulated, data.path, ": is not simulated; true-sampler needs the simulator's truth");
-    else if (m != "replicate")
-      make_model(m);  // an unknown name is refused before anything runs
+    else if (m != "replicate") {  // what is wrong is refused before anything runs
+      const ModelVariant v = parse_variant(m, o.training);
+      make_model(v.model);
+      require_input(v.model == m || builds_on_backbone(m), "model '", m, "': ", v.model, " has no options");
+    }
   require_input(!o.models.empty(), "--models is empty");
   require_input(!o.seeds.empty(), "--seeds is empty");
   BenchmarkResults r;
@@ -236,6 +246,8 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
   if (std::find(o.models.begin(), o.models.end(), "true-sampler") != o.models.end())
     simulator.emplace(read_simulation(data.path));
 
+  std::vector<ModelVariant> variants;
+  for (const std::string& m : o.models) variants.push_back(parse_variant(m, o.training));
   std::vector<FoldWork> work(folds.size());
   const std::size_t units = o.models.size() * o.seeds.size();
   for (std::size_t f = 0; f < folds.size(); ++f) work[f].units.resize(units);
@@ -251,7 +263,7 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
       w.key = data_key + key_of(fold, data);
     });
     const std::string& name = o.models[u / o.seeds.size()];
-    TrainingOptions training = o.training;
+    TrainingOptions training = variants[u / o.seeds.size()].options;
     training.seed = o.seeds[u % o.seeds.size()];
     const std::string key =
         w.key + text("model ", name, " cells ", o.cells, " seed ", training.seed, "\n", options_text(training));
@@ -263,13 +275,18 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
     }
     if (!scores) {
       std::shared_ptr<const Backbone> backbone;
-      if (name == "backbone" || is_trainable(name)) {
-        std::call_once(w.fitted, [&] {
+      if (builds_on_backbone(name)) {
+        FoldWork::SharedBackbone* shared = nullptr;
+        {
+          const std::lock_guard lock(w.guard);
+          shared = &w.backbones[Backbone::depends_on(training)];
+        }
+        std::call_once(shared->fitted, [&] {
           const auto fitted = std::make_shared<Backbone>();
           fitted->fit(own, w.train, training, {});
-          w.backbone = fitted;
+          shared->backbone = fitted;
         });
-        backbone = w.backbone;
+        backbone = shared->backbone;
       }
       scores = run_unit(own, {data, space, fold, w.train, w.truths, name, training, o.cells, backbone,
                               simulator ? &*simulator : nullptr, [&](std::size_t k) { return pictured(fold, k); }});
@@ -288,7 +305,7 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
       for (const UnitScores::Entry& e : w.units[u].entries) {
         const Fold::Entry& entry = folds[f].test[e.number];
         scoring.add(name, seed, folds[f].name, entry, w.truths[e.number], e.mean, e.values);
-        if (!e.generated_cells.empty() && seed == o.seeds.front() && (name == "backbone" || is_trainable(name)))
+        if (!e.generated_cells.empty() && seed == o.seeds.front() && builds_on_backbone(name))
           r.pictures.push_back(picture(name, entry, w.truths[e.number], e, space));
         scoring.add_pit(name, e.pit);
       }

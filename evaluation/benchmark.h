@@ -80,8 +80,9 @@ struct BenchmarkOptions {
 /// A benchmark was asked to stop; what was done is kept.
 struct Stopped {};
 
-/// Among the models may stand `replicate` (half of the held-out cells predicts the other half) and, on simulated data,
-/// `true-sampler` (fresh cells of the simulator's truth).
+/// A model may be a variant, "diffusion:target=v" (models/model_variant.h). Among the models may stand `replicate`
+/// (half of the held-out cells predicts the other half) and, on simulated data, `true-sampler` (fresh cells of the
+/// simulator's truth).
 BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vector<SplitLists>& split,
                                const BenchmarkOptions& options, const std::function<void(const std::string&)>& say);
 

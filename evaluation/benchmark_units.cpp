@@ -6,6 +6,7 @@
 
 #include "evaluation/enrichment.h"
 #include "kernels/random/random.h"
+#include "models/model_variant.h"
 #include "models/time_course.h"
 
 namespace perturbine {
@@ -91,14 +92,15 @@ void true_sampler(const Simulator& truth, const Dataset& data, const Fold& fold,
   }
 }
 
-// A model or baseline. One backbone serves all models and seeds of a fold: it depends on neither.
+// A model or baseline.
 void model_unit(Queue& queue, const Dataset& data, const Fold& fold, const TrainingData& train,
                 const std::vector<HeldOut>& truths, const std::string& name, const TrainingOptions& training,
                 std::size_t cells, const std::shared_ptr<const Backbone>& backbone, const Score& score,
                 UnitScores& unit) {
   std::unique_ptr<Model> own;
-  if (name != "backbone") {
-    own = make_model(name);
+  const std::string kind = model_of_variant(name);
+  if (kind != "backbone") {
+    own = make_model(kind);
     own->use_backbone(backbone);
     own->fit(queue, train, training, [&](const TrainingProgress& p) {
       unit.loss.insert(unit.loss.end(), {static_cast<float>(p.step), static_cast<float>(p.loss)});
@@ -107,7 +109,7 @@ void model_unit(Queue& queue, const Dataset& data, const Fold& fold, const Train
       return true;
     });
   }
-  const Model* model = name == "backbone" ? backbone.get() : own.get();
+  const Model* model = kind == "backbone" ? backbone.get() : own.get();
   for (std::size_t k = 0; k < truths.size(); ++k) {
     const Fold::Entry& e = fold.test[k];
     const auto context = static_cast<std::size_t>(std::find(data.contexts.begin(), data.contexts.end(), e.context) -

@@ -16,10 +16,10 @@ struct BenchmarkUnit {
   const Fold& fold;
   const TrainingData& train;
   const std::vector<HeldOut>& truths;  // of the fold's test entries
-  std::string model;
-  const TrainingOptions& training;  // with the unit's seed
+  std::string model;                   // or a variant of one
+  const TrainingOptions& training;     // those of the model's variant, with the unit's seed
   std::size_t cells = 400;
-  std::shared_ptr<const Backbone> backbone;         // of the fold, where the model builds on one: it depends on no seed
+  std::shared_ptr<const Backbone> backbone;         // of the fold and these options, where the model builds on one
   const Simulator* simulator = nullptr;             // for true-sampler
   std::function<bool(std::size_t entry)> pictured;  // whether the page shows this test entry
 };

@@ -83,10 +83,9 @@ std::string metrics_csv(const BenchmarkResults& r) {
 
 // One line of the terminal's table: a name and a cell for each main metric.
 template <class Cell>
-std::string table_line(const std::string& name, Cell&& cell_of) {
+std::string table_line(const std::string& name, std::size_t width, Cell&& cell_of) {
   char cell[64];
-  std::snprintf(cell, sizeof cell, "%-18s", name.substr(0, 18).c_str());
-  std::string s = cell;
+  std::string s = name + std::string(width > name.size() ? width - name.size() : 0, ' ');
   for (const std::string& m : main_metrics()) {
     std::snprintf(cell, sizeof cell, " %10s", cell_of(m).c_str());
     s += cell;
@@ -96,8 +95,10 @@ std::string table_line(const std::string& name, Cell&& cell_of) {
 
 std::string metrics_table(const BenchmarkResults& r) {
   std::string s;
+  std::size_t width = 18;
+  for (const std::string& model : r.models) width = std::max(width, model.size() + 3);
   for (const std::string& group : r.groups) {
-    s += table_line(group, [](const std::string& m) -> std::string {
+    s += table_line(group, width, [](const std::string& m) -> std::string {
       return m == "interaction_correlation" ? "interact."
              : m == "energy_distance"       ? "energy"
              : m == "pearson_delta"         ? "pearson_d"
@@ -107,21 +108,21 @@ std::string metrics_table(const BenchmarkResults& r) {
                                             : m;
     });
     for (const std::string& model : r.models)
-      s += table_line("  " + model, [&](const std::string& m) -> std::string {
+      s += table_line("  " + model, width, [&](const std::string& m) -> std::string {
         const Interval* i = find(r, model, group, m);
         return i != nullptr ? short_number(i->mean) : "-";
       });
   }
   bool any = false;
   for (const std::string& model : r.models) {
-    if (!is_trainable(model)) continue;
+    if (model == "backbone" || !builds_on_backbone(model)) continue;
     std::map<std::string, const Interval*> difference;
     for (const PairedRow& p : r.paired)
       if (p.model == model && p.group == "all") difference[p.metric] = &p.difference;
     if (difference.empty()) continue;
     if (!any) s += "minus backbone, all conditions, paired by condition; * beyond its 95 % interval\n";
     any = true;
-    s += table_line("  " + model, [&](const std::string& m) -> std::string {
+    s += table_line("  " + model, width, [&](const std::string& m) -> std::string {
       const auto found = difference.find(m);
       if (found == difference.end()) return "-";
       const Interval& i = *found->second;

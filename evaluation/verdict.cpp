@@ -47,7 +47,7 @@ std::string best_trained(const BenchmarkResults& r) {
   std::string name;
   double least = 0;
   for (const std::string& m : r.models) {
-    const Interval* i = m == "backbone" || is_trainable(m) ? find(r, m, "all", "energy_distance") : nullptr;
+    const Interval* i = builds_on_backbone(m) ? find(r, m, "all", "energy_distance") : nullptr;
     if (i != nullptr && (name.empty() || i->mean < least)) name = m, least = i->mean;
   }
   return name;
@@ -114,7 +114,7 @@ std::vector<std::string> verdict(const BenchmarkResults& r) {
   std::vector<std::string> wins;
   for (const std::string& metric : main_metrics()) {
     const auto names = best(r, metric);
-    if (!names.empty() && names[0] != "backbone" && !is_trainable(names[0])) wins.push_back(names[0] + " in " + metric);
+    if (!names.empty() && !builds_on_backbone(names[0])) wins.push_back(names[0] + " in " + metric);
   }
   if (!wins.empty()) s.push_back("Simple baselines are best in: " + list_of(wins) + ".");
   const std::string model = best_trained(r);

@@ -22,6 +22,11 @@ TrainingData log_sizes_of(const TrainingData& data) {
 
 }  // namespace
 
+std::string Backbone::depends_on(const TrainingOptions& o) {
+  return text(o.space, " ", o.latent, " ", o.technical_shrinkage ? text(*o.technical_shrinkage) : std::string("auto"),
+              " ", o.decoder_calibration);
+}
+
 void Backbone::fit(Queue& queue, const TrainingData& data, const TrainingOptions& options, const ProgressCallback&) {
   data_ = data;
   options_ = options;

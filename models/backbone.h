@@ -24,6 +24,8 @@ class Backbone : public Model {
   std::vector<double> left_out_mean(const Query& query) const { return means_.left_out_mean(query); }
   bool was_seen(const Query& query) const { return means_.was_seen(query); }
   GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const override;
+  /// What of the options a fitted backbone depends on: two with the same text may share one.
+  static std::string depends_on(const TrainingOptions& options);
   std::vector<std::string> report() const override;
 
   const LatentSpace& space() const { return space_; }
@@ -33,7 +35,8 @@ class Backbone : public Model {
   /// Cells from given latent residuals around a mean, one for each library size.
   GeneratedCells decode(Queue& queue, const std::vector<double>& mean, const std::vector<float>& latent,
                         const std::vector<double>& library_size, std::uint64_t seed) const {
-    return decode_counts(queue, space_, latent, mean, library_size, shrinkage_, seed);
+    return decode_counts(queue, space_, latent, mean, library_size, shrinkage_, seed,
+                         options_.decoder_calibration == "on");
   }
   /// Library sizes of training cells of a query's context, moved to the query: perturbations change how much RNA a cell
   /// gives. The mean of their logarithms follows the same closed form as expression.

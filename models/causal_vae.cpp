@@ -16,6 +16,10 @@ void CausalVae::prepare_targets(Queue&) {
   require_input(options_.space == "latent",
                 "causal-vae: its latent space is its own; --space genes is for diffusion, "
                 "flow and hybrid");
+  require_input(options_.decoder_calibration == "on" || counts_decoder(), "causal-vae: --likelihood ",
+                options_.likelihood,
+                " samples values, which are always brought to their mean; --decoder-calibration "
+                "off is for counts");
   require_input(options_.batch_size >= 16, "causal-vae: --batch-size is ", options_.batch_size,
                 " but operators are matched on a quarter of it; at least 16 are needed");
   const TrainingData& d = data();

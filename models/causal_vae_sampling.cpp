@@ -189,7 +189,8 @@ GeneratedCells CausalVae::draw_cells(Queue& queue, const HostDecoded& d, const s
           x[i * G + g] = rate;
         }
     });
-    return draw_counts(queue, std::move(x), mean, library_size, population, first, seed);
+    return draw_counts(queue, std::move(x), mean, library_size, population, first, seed,
+                       options_.decoder_calibration == "on");
   }
   // Values: every gene moved until the population's mean is right, by bisection with the draws held.
   queue.cpu().pool.for_ranges(G, 8, [&](std::size_t begin, std::size_t end) {

@@ -102,7 +102,7 @@ double expected_log1p(double rate, double scale, const std::vector<double>& log_
 
 GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::vector<float>& latent,
                              const std::vector<double>& mean, const std::vector<double>& library_size, double shrinkage,
-                             std::uint64_t seed) {
+                             std::uint64_t seed, bool calibrated) {
   const std::size_t n = library_size.size(), G = mean.size(), K = space.width();
   // Rates before calibration: expm1 of the mean plus the latent's deviation, its technical part taken out.
   std::vector<double> keep(K);
@@ -130,22 +130,22 @@ GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::
             static_cast<float>(std::max(0.0, std::expm1(std::min(row[g], 9.0))) * library_size[i] / 10000);
     }
   });
-  return draw_counts(queue, std::move(rate), mean, library_size, n, 0, seed);
+  return draw_counts(queue, std::move(rate), mean, library_size, n, 0, seed, calibrated);
 }
 
 GeneratedCells draw_counts(Queue& queue, std::vector<float> rate, const std::vector<double>& mean,
                            const std::vector<double>& library_size, std::size_t population, std::size_t first,
-                           std::uint64_t seed) {
+                           std::uint64_t seed, bool calibrated) {
   const std::size_t rows = library_size.size(), G = mean.size();
   // Per-gene factors by fixed-point iteration on the expected mean of a subset of the cells.
   const std::size_t subset = std::min<std::size_t>(population, 400);
   auto chosen = [&](std::size_t i) { return i * population / subset; };  // an even choice
   std::vector<double> factor(G, 1);
   std::vector<std::vector<double>> tables(subset);
-  for (std::size_t i = 0; i < subset; ++i)
+  for (std::size_t i = 0; i < subset && calibrated; ++i)
     for (std::size_t k = 0; k < 64; ++k)
       tables[i].push_back(std::log1p(10000 / library_size[chosen(i)] * static_cast<double>(k)));
-  queue.cpu().pool.for_ranges(G, 8, [&](std::size_t begin, std::size_t end) {
+  queue.cpu().pool.for_ranges(calibrated ? G : 0, 8, [&](std::size_t begin, std::size_t end) {
     for (std::size_t g = begin; g < end; ++g) {
       const double target = std::max(0.0, mean[g]);
       double total = 0;

@@ -25,16 +25,17 @@ struct LatentSpace {
 /// coordinates about the mean of their condition and context, [cells, width].
 LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::vector<float>& residuals);
 
-/// `latent` [count, width] are residuals about the mean; `mean` [genes] is what the cells' average must be.
+/// `latent` [count, width] are residuals about the mean; `mean` [genes] is what the cells' average must be. Not
+/// `calibrated`: counts at the rates that the residuals give, whose average is another.
 GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::vector<float>& latent,
                              const std::vector<double>& mean, const std::vector<double>& library_size, double shrinkage,
-                             std::uint64_t seed);
+                             std::uint64_t seed, bool calibrated = true);
 
 /// Cells whose rates are given: `rate` [rows, genes] expected counts of cells with these library sizes. Per-gene
 /// factors bring the mean of log1p expression of the first `population` rows to `mean` [genes]; rows from `first` on
 /// are drawn.
 GeneratedCells draw_counts(Queue& queue, std::vector<float> rate, const std::vector<double>& mean,
                            const std::vector<double>& library_size, std::size_t population, std::size_t first,
-                           std::uint64_t seed);
+                           std::uint64_t seed, bool calibrated = true);
 
 }  // namespace perturbine

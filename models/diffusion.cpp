@@ -1,5 +1,7 @@
 #include "models/diffusion.h"
 
+#include <algorithm>
+
 namespace perturbine {
 
 Target target_named(const std::string& name) {
@@ -15,10 +17,16 @@ void Diffusion::prepare_targets(Queue&) {
   target_named(options.target);
   require_input(options.network_mean == "auto" || options.network_mean == "never", "network mean '",
                 options.network_mean, "' is not known; choose auto or never");
-  moves_mean_ = options.network_mean == "auto" && data().validation != nullptr;
-  mean_share_ = 0;
+  moves_mean_ = options.network_mean == "auto" && data().validation != nullptr && !about_controls();
+  mean_share_ = about_controls() ? 1 : 0;
   mean_report_.clear();
-  if (moves_mean_) {
+  if (about_controls()) {
+    residuals_ = about_means(data(), [&](const Query& q) { return centre(q); });
+    std::fill(variance_.begin(), variance_.end(), 0.0f);
+    for (std::size_t i = 0; i < residuals_.size(); ++i)
+      variance_[i % width()] += residuals_[i] * residuals_[i] / static_cast<float>(data().cells());
+    for (float& v : variance_) v = std::max(v, 1e-6f);
+  } else if (moves_mean_) {
     residuals_ = about_means(data(), [&](const Query& q) { return backbone_->left_out_mean(q); });
   } else {
     residuals_ = backbone_->residuals();
@@ -26,7 +34,7 @@ void Diffusion::prepare_targets(Queue&) {
   }
   validation_residuals_.clear();
   if (data().validation)
-    validation_residuals_ = about_means(*data().validation, [&](const Query& q) { return backbone_->mean(q); });
+    validation_residuals_ = about_means(*data().validation, [&](const Query& q) { return centre(q); });
 }
 
 void Diffusion::set_state(Queue& queue, const State& s) {
@@ -41,9 +49,9 @@ NetworkModel::State Diffusion::state(Queue& queue) const {
 }
 
 std::vector<double> Diffusion::predict_mean(Queue& queue, const Query& q) const {
-  std::vector<double> m = backbone_->mean(q);
-  // What was seen stays what was seen.
-  if (mean_share_ <= 0 || q.condition.is_control() || backbone_->was_seen(q)) return m;
+  std::vector<double> m = centre(q);
+  // What was seen stays what was seen, unless all comes from the network.
+  if (mean_share_ <= 0 || q.condition.is_control() || (backbone_->was_seen(q) && !about_controls())) return m;
   const std::vector<double> moved = shift(queue, q);
   for (std::size_t g = 0; g < m.size(); ++g) m[g] = std::max(0.0, m[g] + mean_share_ * moved[g]);
   return m;

@@ -15,6 +15,10 @@ class Diffusion : public NetworkModel {
   std::string name() const override { return "diffusion"; }
   std::vector<double> predict_mean(Queue& queue, const Query& query) const override;
   GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const override;
+  /// Nothing, where the mean comes from the network alone.
+  MeanStatement state_mean(const Query& query, std::size_t cells) const override {
+    return about_controls() ? MeanStatement{} : NetworkModel::state_mean(query, cells);
+  }
   std::vector<std::string> report() const override;
 
   /// Residuals [count, width] of a query by any sampler.
@@ -41,6 +45,11 @@ class Diffusion : public NetworkModel {
   double mean_share_ = 0;
 
  private:
+  /// What residuals are about: the backbone's mean, or that of the control cells (--mean-centre).
+  std::vector<double> centre(const Query& query) const {
+    return about_controls() ? backbone_->mean({{}, query.context}) : backbone_->mean(query);
+  }
+  bool about_controls() const { return options_.mean_centre == "control"; }
   void choose_mean_share(Queue& queue);
   /// Mean over rows of the loss on validation cells, every noise level equally often; the same draws at each call.
   double validation_loss(Queue& queue) const;

@@ -103,7 +103,7 @@ LogLikelihood Diffusion::log_likelihood(Queue& queue, const Query& q, const std:
   const std::size_t G = backbone_->data().genes, width = variance_.size(), cells = expression.size() / G;
   require_input(cells * G == expression.size(), "likelihood: ", expression.size(), " values are not whole cells of ", G,
                 " genes");
-  const auto mean = backbone_->mean(q);  // what the network's residuals are about
+  const auto mean = centre(q);  // what the network's residuals are about
   std::vector<float> about(expression);
   for (std::size_t i = 0; i < about.size(); ++i) about[i] -= static_cast<float>(mean[i % G]);
   const std::vector<float> residual = backbone_->space().coordinates(about, cells);

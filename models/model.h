@@ -95,8 +95,11 @@ class Model {
 
 /// Every name make_model knows, in the order of tables.
 const std::vector<std::string>& model_names();
-/// Whether a name is that of a model with a network, which training takes steps for.
+/// Whether a name is that of a model with a network, which training takes steps for, or of a variant of one
+/// (models/model_variant.h).
 bool is_trainable(const std::string& name);
+/// Whether it is the backbone, trainable, or a variant of either.
+bool builds_on_backbone(const std::string& name);
 /// Throws InputError with near spellings for an unknown name.
 std::unique_ptr<Model> make_model(const std::string& name);
 

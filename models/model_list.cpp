@@ -6,6 +6,7 @@
 #include "models/diffusion.h"
 #include "models/flow.h"
 #include "models/hybrid.h"
+#include "models/model_variant.h"
 
 namespace perturbine {
 
@@ -25,8 +26,11 @@ std::unique_ptr<NetworkModel> make_trainable(const std::string& name) {
 }
 
 bool is_trainable(const std::string& name) {
-  return std::find(trainable_names().begin(), trainable_names().end(), name) != trainable_names().end();
+  return std::find(trainable_names().begin(), trainable_names().end(), model_of_variant(name)) !=
+         trainable_names().end();
 }
+
+bool builds_on_backbone(const std::string& name) { return model_of_variant(name) == "backbone" || is_trainable(name); }
 
 const std::vector<std::string>& model_names() {
   static const std::vector<std::string> names = [] {

@@ -17,6 +17,8 @@ ControlSummary summary_named(const std::string& name) {
 
 void NetworkModel::prepare(Queue& queue, const TrainingData& data, const TrainingOptions& options) {
   options_ = options;
+  require_input(options.mean_centre == "backbone" || name() == "diffusion", "--mean-centre ", options.mean_centre,
+                " is for diffusion; ", name(), " starts from the backbone's mean");
   if (!backbone_) {
     auto backbone = std::make_shared<Backbone>();
     backbone->fit(queue, data, options, {});

@@ -14,6 +14,7 @@ struct TrainingOptions {
   float drop_perturbation = .1f, drop_context = .1f;
   std::string space = "latent", network = "residual", control_summary = "attention", network_mean = "auto";
   std::optional<double> technical_shrinkage;
+  std::string decoder_calibration = "on", mean_centre = "backbone";
   double guidance_perturbation = 1, guidance_context = 1;
   // diffusion
   std::string target = "x0", schedule = "cosine", sampler = "ddim";
@@ -70,6 +71,16 @@ void visit_training_options(Options& o, Visitor&& visit) {
         "share of counting noise taken out of the latent, 0 to 1; auto: chosen on held-out cells of training "
         "conditions",
         share);
+  visit(
+      "decoder-calibration", o.decoder_calibration,
+      "on: one factor a gene brings the mean of sampled cells to the predicted one; off, for comparison: counts at the "
+      "rates that come out",
+      Words{"on", "off"});
+  visit(
+      "mean-centre", o.mean_centre,
+      "diffusion: what residuals are about: backbone (the closed-form mean), or, for comparison, control: the mean of "
+      "control cells, and the network learns the whole change",
+      Words{"backbone", "control"});
   visit("guidance-perturbation", o.guidance_perturbation, "classifier-free guidance of the perturbation; 1: none",
         guidance);
   visit("guidance-context", o.guidance_context, "the same of the context", guidance);
