@@ -2,6 +2,8 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <optional>
+#include <tuple>
 
 #include "cli/command.h"
 #include "io/file.h"
@@ -59,7 +61,8 @@ void add_inspect(CLI::App& app, Common& common, std::function<void()>& action) {
 void add_simulate(CLI::App& app, Common& common, std::function<void()>& action) {
   struct Options {
     std::string out, preset = "norman", like;
-    std::size_t cells = 0, genes = 0;
+    std::size_t cells = 0, genes = 0, doubles = 0;
+    std::optional<double> responders, rare;
     bool force = false;
     DataOptions data;
   };
@@ -72,6 +75,9 @@ void add_simulate(CLI::App& app, Common& common, std::function<void()>& action) 
   app.add_option("--like", o->like, "take genes, library sizes, means and dispersions from this file's controls");
   app.add_option("--cells", o->cells, "cells of each perturbed condition");
   app.add_option("--genes", o->genes, "genes");
+  app.add_option("--doubles", o->doubles, "combinations of two (preset norman)");
+  app.add_option("--responders", o->responders, "share of cells that respond");
+  app.add_option("--rare", o->rare, "share of cells that respond threefold");
   app.add_flag("--force", o->force, "replace an existing file");
   action = [o, &common] {
     claim_output(o->out, o->force);
@@ -81,6 +87,18 @@ void add_simulate(CLI::App& app, Common& common, std::function<void()>& action) 
     if (o->genes != 0) s.genes = o->genes;
     require_input(s.cells_per_condition <= 1000000 && s.genes <= 1000000,
                   "--cells and --genes must not exceed 1,000,000");
+    if (o->doubles != 0) {
+      const std::size_t most = s.perturbations * (s.perturbations - 1) / 2;
+      require_input(o->preset == "norman" && o->doubles <= most, "--doubles is ", o->doubles, " but must be at most ",
+                    most, ", and goes with preset norman");
+      s.doubles = o->doubles;
+    }
+    for (const auto& [name, given, to] :
+         {std::tuple{"--responders", o->responders, &s.responders}, std::tuple{"--rare", o->rare, &s.rare}}) {
+      if (!given) continue;
+      require_input(*given >= 0 && *given <= 1, name, " is ", *given, " but must lie between 0 and 1");
+      *to = *given;
+    }
     if (!o->like.empty()) {
       require_input(o->genes == 0, "--genes and --like exclude one another: the genes are those of the file");
       o->data.path = o->like;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "evaluation/responders.h"
 #include "kernels/core/philox.h"
 #include "kernels/similarity/similarity.h"
 #include "kernels/statistics/rank_sum.h"
@@ -93,33 +94,6 @@ double knn_mixing(MatrixView<const float> x, MatrixView<const float> y, std::siz
   return share / static_cast<double>(n * k);
 }
 
-double rare_fraction_error(MatrixView<const float> x, MatrixView<const float> y, MatrixView<const float> control) {
-  // Positions along the real change.
-  std::vector<double> direction(y.columns, 0);
-  for (std::size_t k = 0; k < y.columns; ++k) {
-    for (std::size_t i = 0; i < y.rows; ++i) direction[k] += static_cast<double>(y(i, k)) / static_cast<double>(y.rows);
-    for (std::size_t i = 0; i < control.rows; ++i)
-      direction[k] -= static_cast<double>(control(i, k)) / static_cast<double>(control.rows);
-  }
-  auto along = [&](MatrixView<const float> m) {
-    std::vector<float> at;
-    for (std::size_t i = 0; i < m.rows; ++i) {
-      double s = 0;
-      for (std::size_t k = 0; k < m.columns; ++k) s += direction[k] * static_cast<double>(m(i, k));
-      at.push_back(static_cast<float>(s));
-    }
-    std::sort(at.begin(), at.end());
-    return at;
-  };
-  const std::vector<float> made = along(x), real = along(y);
-  const float threshold = formulas::quantile(real.data(), real.size(), .975f);
-  auto share = [&](const std::vector<float>& at) {
-    const auto beyond = static_cast<double>(at.end() - std::upper_bound(at.begin(), at.end(), threshold));
-    return (beyond + 1) / static_cast<double>(at.size() + 1);
-  };
-  return std::abs(std::log2(share(made) / share(real)));
-}
-
 void add_distribution_metrics(Queue& queue, const EvaluationSpace& space, const HeldOut& t, const Prediction& p,
                               const Moments& real, const std::vector<std::size_t>& top, std::vector<MetricValue>& out,
                               std::vector<double>* pit_counts) {
@@ -128,10 +102,10 @@ void add_distribution_metrics(Queue& queue, const EvaluationSpace& space, const 
   auto add = [&](const char* name, double v) { out.push_back({name, v, "ok"}); };
   auto skip = [&](const char* name) { out.push_back({name, std::nan(""), "not-applicable"}); };
   if (p.count < 2) {
-    for (const char* name :
-         {"energy_distance", "energy_distance_squared", "rbf_mmd", "sinkhorn_divergence", "wasserstein1",
-          "variance_ratio", "zero_fraction_error", "knn_mixing", "rare_fraction_error", "crps", "energy_score",
-          "coverage_90", "coverage_90_de20", "interval_width", "pit_error", "pit_error_de20"})
+    for (const char* name : {"energy_distance", "energy_distance_squared", "rbf_mmd", "sinkhorn_divergence",
+                             "wasserstein1", "variance_ratio", "zero_fraction_error", "knn_mixing",
+                             "rare_fraction_error", "bimodality_error", "augmentation_gain", "crps", "energy_score",
+                             "coverage_90", "coverage_90_de20", "interval_width", "pit_error", "pit_error_de20"})
       skip(name);
     return;
   }
@@ -149,7 +123,13 @@ void add_distribution_metrics(Queue& queue, const EvaluationSpace& space, const 
   add("knn_mixing", knn_mixing(vp, vr, 20));
   const std::size_t controls = std::min<std::size_t>(400, t.control_cells);
   const std::vector<float> zc = project(space.components, t.control.data(), controls);
-  add("rare_fraction_error", rare_fraction_error(vp, vr, matrix(zc.data(), controls, K)));
+  const MatrixView<const float> vc = matrix(zc.data(), controls, K);
+  add("rare_fraction_error", rare_fraction_error(vp, vr, vc));
+  add("bimodality_error", bimodality_error(vp, vr, vc));
+  if (const double gain = augmentation_gain(vp, vr, vc); std::isnan(gain))
+    skip("augmentation_gain");
+  else
+    add("augmentation_gain", gain);
 
   std::vector<float> sorted_p(G * m), sorted_r(G * n), wasserstein(G), crps(G);
   execute(cpu, SortColumns<float>{matrix(p.cells.data(), m, G), matrix(sorted_p.data(), G, m)});

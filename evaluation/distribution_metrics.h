@@ -24,9 +24,4 @@ double sinkhorn_divergence(Queue& queue, MatrixView<const float> x, MatrixView<c
 /// size: a half where they mix.
 double knn_mixing(MatrixView<const float> x, MatrixView<const float> y, std::size_t neighbours);
 
-/// |log2| of how much larger the share of x beyond a threshold along the change from control to y is than that of y:
-/// the threshold is the 97.5 % quantile of y, so that this is about its 2.5 % most extreme responders. 1: twofold. Both
-/// shares have one cell added to numerator and denominator.
-double rare_fraction_error(MatrixView<const float> x, MatrixView<const float> y, MatrixView<const float> control);
-
 }  // namespace perturbine

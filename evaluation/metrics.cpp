@@ -145,6 +145,8 @@ const std::vector<std::string>& metric_names() {
                                               "interaction_correlation",
                                               "interaction_partial",
                                               "rare_fraction_error",
+                                              "bimodality_error",
+                                              "augmentation_gain",
                                               "crps",
                                               "energy_score",
                                               "coverage_90",
@@ -169,7 +171,7 @@ std::optional<double> metric_target(const std::string& m) {
 int metric_direction(const std::string& m) {
   if (metric_target(m)) return 0;
   for (const char* larger : {"pearson", "cosine", "interaction", "r2_", "pds_", "centroid_accuracy", "de_",
-                             "error_uncertainty", "enrichment"})
+                             "error_uncertainty", "enrichment", "augmentation"})
     if (m.starts_with(larger)) return 1;
   return -1;
 }

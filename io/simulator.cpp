@@ -103,7 +103,8 @@ Simulator::Simulator(SimulationSettings settings) : settings_(std::move(settings
   for (std::size_t p = 0; p < s.perturbations; ++p) {
     // A quarter of the perturbations are weak, as real ones are.
     const double strength =
-        uniform_at(s.seed, effects, p, 1000) < .25 ? .12 : .5 + .7 * uniform_at(s.seed, effects, p, 1001);
+        s.strength *
+        (uniform_at(s.seed, effects, p, 1000) < .25 ? .12 : .5 + .7 * uniform_at(s.seed, effects, p, 1001));
     for (std::size_t k = 0; k < K; ++k)
       if (uniform_at(s.seed, effects, p, k) < .3) effect_[p * K + k] = strength * normal_at(s.seed, effects, p, k);
   }
@@ -288,6 +289,7 @@ H5adContents Simulator::data_set() const {
                                         {"control_cells", s.control_cells},
                                         {"responders", s.responders},
                                         {"rare", s.rare},
+                                        {"strength", s.strength},
                                         {"saturation", s.saturation},
                                         {"batch_effect", s.batch_effect},
                                         {"doses", s.doses},
@@ -320,6 +322,7 @@ Simulator read_simulation(const std::string& path) {
     s.batches = j.at("batches"), s.cells_per_condition = j.at("cells_per_condition"),
     s.control_cells = j.at("control_cells");
     s.responders = j.at("responders"), s.rare = j.at("rare"), s.saturation = j.at("saturation");
+    s.strength = j.value("strength", 1.0);
     s.batch_effect = j.at("batch_effect"), s.doses = j.value("doses", std::vector<double>{}),
     s.times = j.value("times", std::vector<double>{});
   } catch (const std::exception& e) {

@@ -37,7 +37,7 @@ ConditionEncoderSizes ConditionVocabulary::sizes(std::size_t hidden) const {
   ConditionEncoderSizes s;
   s.hidden = hidden, s.perturbations = number_.size(), s.contexts = contexts_;
   s.summary = summary_, s.cell_width = width_;
-  s.features = features_ ? features_->width : 0;
+  s.features = features_width();
   while (hidden % s.heads != 0) s.heads /= 2;
   return s;
 }
@@ -74,7 +74,7 @@ DeviceConditions::DeviceConditions(Queue& q, const ConditionVocabulary& v, std::
       members_(rows * parts),
       set_(v.set_size()),
       width_(v.width()),
-      features_width_(v.features() == nullptr ? 0 : v.features()->width),
+      features_width_(v.features_width()),
       offsets_(q, rows + 1),
       index_(q, members_),
       member_row_(q, members_),

@@ -1,6 +1,7 @@
 // The conditions of a batch: rows of perturbations, context and control cells on the host, and the same in device
 // memory of a fixed size.
 #pragma once
+#include <cmath>
 #include <map>
 #include <string>
 
@@ -29,8 +30,14 @@ class ConditionVocabulary {
   std::size_t width() const { return width_; }
   /// Features of perturbations, or null.
   const PerturbationFeatures* features() const { return features_.get(); }
+  /// Rows also say how far the mean changes (two numbers of it behind the features).
+  void add_length() { with_length_ = true; }
+  bool with_length() const { return with_length_; }
+  /// Numbers a row has besides sets.
+  std::size_t features_width() const { return (features_ ? features_->width : 0) + (with_length_ ? 2 : 0); }
 
  private:
+  bool with_length_ = false;
   ControlSummary summary_ = ControlSummary::none;
   std::size_t width_ = 0, most_parts_ = 1, contexts_ = 1;
   std::map<std::string, std::int32_t> number_;
@@ -53,9 +60,10 @@ struct HostConditions {
   std::vector<float> features;
 
   /// Null `condition`: no perturbation; negative `context`: none. `draw(k)` gives a random word for the k-th cell of
-  /// the control set.
+  /// the control set. `length`: how far the condition's mean changes.
   template <class Draw>
-  void add_row(const ConditionVocabulary& v, const Condition* condition, std::int32_t context, Draw&& draw) {
+  void add_row(const ConditionVocabulary& v, const Condition* condition, std::int32_t context, Draw&& draw,
+               float length = 0) {
     if (condition != nullptr)
       for (const auto& p : condition->parts)
         if (const std::int32_t n = v.number(p.name); n >= 0) perturbations.add(n, static_cast<float>(p.weight));
@@ -66,6 +74,10 @@ struct HostConditions {
           if (const float* x = f->find(p.name))
             for (std::size_t k = 0; k < f->width; ++k)
               features[features.size() - f->width + k] += static_cast<float>(p.weight) * x[k];
+    }
+    if (v.with_length()) {
+      const float known = condition != nullptr ? length : 0.0f;
+      features.insert(features.end(), {std::log1p(known), known / (2 + known)});
     }
     if (context >= 0) contexts.add(context, 1);
     perturbations.end_row(), contexts.end_row();

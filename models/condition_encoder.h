@@ -9,7 +9,7 @@ enum class ControlSummary { none, mean, attention };
 
 struct ConditionEncoderSizes {
   std::size_t hidden = 256, perturbations = 0, contexts = 1, time_features = 64;
-  std::size_t features = 0;  // numbers known of every perturbation
+  std::size_t features = 0;  // numbers known of every row
   ControlSummary summary = ControlSummary::none;
   std::size_t cell_width = 0, heads = 4;  // of control cells; heads divides hidden
 };
@@ -24,7 +24,7 @@ struct EncodedCondition {
   MatrixView<const float> control_cells;
   VectorView<const float> control_present;        // [rows]
   VectorView<const std::int32_t> control_length;  // [rows]
-  MatrixView<const float> features = {};          // [rows, features], the weighted sum over the row's perturbations
+  MatrixView<const float> features = {};  // [rows, features]: the weighted sum over the row's perturbations, ...
 };
 
 /// e = MLP(time features) + sum of weight * perturbation embedding + linear(sum of weight * features of perturbations)

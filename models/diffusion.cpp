@@ -32,9 +32,44 @@ void Diffusion::prepare_targets(Queue&) {
     residuals_ = backbone_->residuals();
     for (float& v : residuals_) v *= static_cast<float>(scale_);
   }
+  extended_variance_ = variance_;
+  extended_variance_.push_back(1);
+  column_weight_.clear();
+  double total = 0;
+  for (std::size_t k = 0; k < width(); ++k) {
+    const double signal = static_cast<double>(variance_[k]) * (1 - backbone_->space().technical_share[k]);
+    column_weight_.push_back(static_cast<float>(signal));
+    total += signal;
+  }
+  const bool has_axis = options.response_axis == "on" && !about_controls();
+  column_weight_.push_back(has_axis ? static_cast<float>(total / 3) : 0.0f);
+  const double mean_weight = total * (has_axis ? 4. / 3 : 1) / static_cast<double>(network_width());
+  for (float& w : column_weight_) w = static_cast<float>(static_cast<double>(w) / mean_weight);
+  if (has_axis) vocabulary_.add_length();
+  axes_ = axes(data());
+  validation_axes_.clear();
+  if (data().validation) validation_axes_ = axes(*data().validation);
   validation_residuals_.clear();
   if (data().validation)
     validation_residuals_ = about_means(*data().validation, [&](const Query& q) { return centre(q); });
+}
+
+ResponseAxis Diffusion::axis(const Query& q) const {
+  if (q.condition.is_control() || about_controls() || options_.response_axis == "off") return {};
+  const auto to = backbone_->mean(q), from = backbone_->mean({{}, q.context});
+  std::vector<float> change(to.size());
+  for (std::size_t g = 0; g < to.size(); ++g) change[g] = static_cast<float>((to[g] - from[g]) * scale_);
+  return {backbone_->space().coordinates(change, 1), variance_};
+}
+
+std::map<std::pair<std::int32_t, std::int32_t>, ResponseAxis> Diffusion::axes(const TrainingData& d) const {
+  std::map<std::pair<std::int32_t, std::int32_t>, ResponseAxis> axes;
+  for (std::size_t i = 0; i < d.cells(); ++i) {
+    const std::pair key{d.condition[i], d.context[i]};
+    if (axes.count(key) == 0)
+      axes[key] = axis({d.conditions[static_cast<std::size_t>(key.first)], static_cast<std::size_t>(key.second)});
+  }
+  return axes;
 }
 
 void Diffusion::set_state(Queue& queue, const State& s) {

@@ -3,6 +3,7 @@
 // stands in diffusion_training.cpp, sampling and likelihood in diffusion_sampling.cpp.
 #pragma once
 #include "models/network_model.h"
+#include "models/response_axis.h"
 #include "models/schedule.h"
 
 namespace perturbine {
@@ -36,6 +37,11 @@ class Diffusion : public NetworkModel {
 
  protected:
   void prepare_targets(Queue& queue) override;
+  /// Coordinates and how far the cell responds.
+  std::size_t network_width() const override { return width() + 1; }
+  float length_of(const Query& query) const override { return axis(query).length(); }
+  /// The axis of a query's mean change; none of controls, and none where the network is to know nothing of the mean.
+  ResponseAxis axis(const Query& query) const;
   /// A step of the diffusion's training, with the device memory it needs.
   StepParts diffusion_step(Queue& queue) const;
   /// E[residual | query] by the network, as a change of genes: x0 at the last time, where x_t says nothing.
@@ -54,6 +60,17 @@ class Diffusion : public NetworkModel {
   /// Mean over rows of the loss on validation cells, every noise level equally often; the same draws at each call.
   double validation_loss(Queue& queue) const;
 
+  /// Density of extended coordinates [cells, network_width].
+  LogLikelihood extended_log_likelihood(Queue& queue, const Query& query, const std::vector<float>& extended,
+                                        const LikelihoodOptions& options) const;
+  /// Of every condition and context with cells in `data`.
+  std::map<std::pair<std::int32_t, std::int32_t>, ResponseAxis> axes(const TrainingData& data) const;
+
+  std::vector<float> extended_variance_;  // [network_width]
+  /// [network_width], mean 1: a coordinate counts in the loss by its variance that is not counting noise, the response
+  /// as a third of all others. Else the many coordinates that are Gaussian noise drown what there is to learn.
+  std::vector<float> column_weight_;
+  std::map<std::pair<std::int32_t, std::int32_t>, ResponseAxis> axes_, validation_axes_;
   std::vector<float> residuals_;             // [cells, width], scaled: what the network learns
   std::vector<float> validation_residuals_;  // [validation cells, width], scaled, about the predicted means
   // With moves_mean_ residuals are about left-out means, so that their own mean is what the closed form misses.

@@ -9,14 +9,14 @@
 namespace perturbine {
 
 std::vector<double> Diffusion::shift(Queue& queue, const Query& q) const {
-  const std::size_t width = variance_.size();
+  const std::size_t width = network_width();
   Parameters parameters = parameters_->averaged();
   Arena arena(queue);
   Tape tape(arena, parameters);
   tape.freeze_parameters();
   const NoiseLevel level = noise_level(schedule_named(options_.schedule), last_time);
   const Buffer<float> modulation = modulations(queue, tape, q, {static_cast<float>(last_time)}, true, true),
-                      nothing(queue, std::vector<float>(width, 0)), variance(queue, variance_),
+                      nothing(queue, std::vector<float>(width, 0)), variance(queue, extended_variance_),
                       alpha(queue, std::vector<float>{static_cast<float>(level.alpha)}),
                       sigma(queue, std::vector<float>{static_cast<float>(level.sigma)});
   const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{0});
@@ -29,12 +29,14 @@ std::vector<double> Diffusion::shift(Queue& queue, const Query& q) const {
                            target_named(options_.target)});
   std::vector<float> z(width);
   queue.read(z.data(), x0.data, width * sizeof(float));
+  axis(q).reduce(z.data(), width - 1, z.data());
+  z.pop_back();
   return genes_of(z);
 }
 
 std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::size_t count, SamplerKind sampler,
                                             std::size_t steps, std::uint64_t seed) const {
-  const std::size_t width = variance_.size();
+  const std::size_t width = network_width();
   const auto plan = sampler_steps(schedule_named(options_.schedule), sampler, steps);
   const Target target = target_named(options_.target);
   Parameters parameters = parameters_->averaged();  // a copy of the handles: several threads may sample one model
@@ -58,11 +60,11 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
   const NoiseLevel top = plan.empty() ? NoiseLevel{0, 1} : plan[0].level;
   for (std::size_t i = 0; i < start.size(); ++i)
     start[i] *= static_cast<float>(
-        std::sqrt(top.sigma * top.sigma + top.alpha * top.alpha * static_cast<double>(variance_[i % width])));
+        std::sqrt(top.sigma * top.sigma + top.alpha * top.alpha * static_cast<double>(extended_variance_[i % width])));
   for (std::size_t s = 0; s < plan.size(); ++s)
     for (std::size_t k = 0; k < 4; ++k) coefficients[s * 4 + k] = static_cast<float>(plan[s].c[k]);
   Buffer<float> x(queue, start), base(queue, start), previous(queue, start), alpha(queue, count), sigma(queue, count);
-  const Buffer<float> variance(queue, variance_), table(queue, coefficients);
+  const Buffer<float> variance(queue, extended_variance_), table(queue, coefficients);
   Buffer<std::int32_t> step(queue, 1);
   const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{0x9000});
 
@@ -93,21 +95,55 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
                                  offset.view(), xs, seed});
     queue.copy(previous.view().data, x0.data, count * width * sizeof(float));
   }
-  std::vector<float> latent = x.get(queue);
+  const std::vector<float> extended = x.get(queue);
+  std::vector<float> latent(count * (width - 1));
+  const ResponseAxis along = axis(q);
+  for (std::size_t i = 0; i < count; ++i)
+    along.reduce(extended.data() + i * width, width - 1, latent.data() + i * (width - 1));
   for (float& v : latent) v /= static_cast<float>(scale_);
   return latent;
 }
 
 LogLikelihood Diffusion::log_likelihood(Queue& queue, const Query& q, const std::vector<float>& expression,
                                         const LikelihoodOptions& o) const {
-  const std::size_t G = backbone_->data().genes, width = variance_.size(), cells = expression.size() / G;
+  const std::size_t G = backbone_->data().genes, K = width(), cells = expression.size() / G;
   require_input(cells * G == expression.size(), "likelihood: ", expression.size(), " values are not whole cells of ", G,
                 " genes");
   const auto mean = centre(q);  // what the network's residuals are about
   std::vector<float> about(expression);
   for (std::size_t i = 0; i < about.size(); ++i) about[i] -= static_cast<float>(mean[i % G]);
-  const std::vector<float> residual = backbone_->space().coordinates(about, cells);
+  std::vector<float> residual = backbone_->space().coordinates(about, cells);
+  for (float& v : residual) v *= static_cast<float>(scale_);
+  // The density of the residuals is that of the extended coordinates integrated over the fill, a unit normal: three
+  // nodes of Gauss and Hermite.
+  constexpr double node[] = {-1.7320508, 0, 1.7320508}, weight[] = {1. / 6, 2. / 3, 1. / 6};
+  const ResponseAxis along = axis(q);
+  std::vector<LogLikelihood> at;
+  for (const double fill : node) {
+    std::vector<float> extended(cells * (K + 1));
+    for (std::size_t i = 0; i < cells; ++i)
+      along.extend(residual.data() + i * K, K, static_cast<float>(fill), extended.data() + i * (K + 1));
+    at.push_back(extended_log_likelihood(queue, q, extended, o));
+    for (double& l : at.back().value) l += .5 * fill * fill + .5 * std::log(2 * M_PI);
+  }
+  LogLikelihood log_p{std::vector<double>(cells), std::vector<double>(cells, 0)};
+  for (std::size_t i = 0; i < cells; ++i) {
+    const double top = std::max({at[0].value[i], at[1].value[i], at[2].value[i]});
+    double sum = 0, variance = 0;
+    for (std::size_t j = 0; j < 3; ++j) sum += weight[j] * std::exp(at[j].value[i] - top);
+    for (std::size_t j = 0; j < 3; ++j) {
+      const double share = weight[j] * std::exp(at[j].value[i] - top) / sum;
+      variance += std::pow(share * at[j].standard_error[i], 2);
+    }
+    log_p.value[i] = top + std::log(sum) + static_cast<double>(K) * std::log(scale_);  // of the unscaled coordinates
+    log_p.standard_error[i] = std::sqrt(variance);
+  }
+  return log_p;
+}
 
+LogLikelihood Diffusion::extended_log_likelihood(Queue& queue, const Query& q, const std::vector<float>& extended,
+                                                 const LikelihoodOptions& o) const {
+  const std::size_t width = network_width(), cells = extended.size() / width;
   Parameters parameters = parameters_->averaged();
   Arena arena(queue);
   Tape tape(arena, parameters);
@@ -116,15 +152,14 @@ LogLikelihood Diffusion::log_likelihood(Queue& queue, const Query& q, const std:
   const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{0x9000});
   const std::size_t directions = o.probes == 0 ? width : o.probes;
   const std::size_t at_once = std::max<std::size_t>(1, 4096 / directions);
-  const std::vector<double> prior(variance_.begin(), variance_.end());
+  const std::vector<double> prior(extended_variance_.begin(), extended_variance_.end());
   LogLikelihood log_p;
   for (std::size_t first = 0; first < cells; first += at_once) {
     const std::size_t n = std::min(at_once, cells - first), rows = n * directions;
-    std::vector<double> x;
-    for (std::size_t i = first * width; i < (first + n) * width; ++i)
-      x.push_back(static_cast<double>(residual[i]) * scale_);
+    const std::vector<double> x(extended.begin() + static_cast<std::ptrdiff_t>(first * width),
+                                extended.begin() + static_cast<std::ptrdiff_t>((first + n) * width));
     const std::vector<float> direction = trace_directions(n, width, o.probes, o.seed, first);
-    const Buffer<float> variance(queue, variance_), zeros(queue, std::vector<float>(rows * width, 0)),
+    const Buffer<float> variance(queue, extended_variance_), zeros(queue, std::vector<float>(rows * width, 0)),
         along(queue, direction);
     Buffer<float> input(queue, rows * width), alpha(queue, rows), sigma(queue, rows), cotangent(queue, rows * width),
         keep(queue, rows * width);
@@ -176,8 +211,6 @@ LogLikelihood Diffusion::log_likelihood(Queue& queue, const Query& q, const std:
     log_p.value.insert(log_p.value.end(), part.value.begin(), part.value.end());
     log_p.standard_error.insert(log_p.standard_error.end(), part.standard_error.begin(), part.standard_error.end());
   }
-  // Of the unscaled coordinates.
-  for (double& l : log_p.value) l += static_cast<double>(width) * std::log(scale_);
   return log_p;
 }
 

@@ -11,10 +11,11 @@ namespace {
 
 // One batch on the device: fixed capacity, the same addresses every step.
 struct DeviceBatch {
-  Buffer<float> x0, time, alpha, sigma, weight, row_weight, variance;
+  Buffer<float> x0, time, alpha, sigma, weight, row_weight, variance, column_weight;
   Buffer<std::uint64_t> draw;
   DeviceConditions conditions;
-  DeviceBatch(Queue& q, std::size_t rows, const std::vector<float>& variances, const ConditionVocabulary& vocabulary)
+  DeviceBatch(Queue& q, std::size_t rows, const std::vector<float>& variances, const std::vector<float>& column_weights,
+              const ConditionVocabulary& vocabulary)
       : x0(q, rows * variances.size()),
         time(q, rows),
         alpha(q, rows),
@@ -22,6 +23,7 @@ struct DeviceBatch {
         weight(q, std::vector<float>(rows, 1.0f)),
         row_weight(q, std::vector<float>(rows, 1.0f / static_cast<float>(rows))),
         variance(q, variances),
+        column_weight(q, column_weights),
         draw(q, 1),
         conditions(q, vocabulary, rows, vocabulary.most_parts()) {}
 };
@@ -34,13 +36,13 @@ void Diffusion::resume(Queue& queue, const ProgressCallback& progress) {
 
 NetworkModel::StepParts Diffusion::diffusion_step(Queue& queue) const {
   const TrainingData& data = backbone_->data();
-  const std::size_t rows = options_.batch_size, width = variance_.size();
+  const std::size_t rows = options_.batch_size, width = network_width();
   // Cells by condition: conditions are drawn equally often.
   std::vector<std::vector<std::size_t>> cells(data.conditions.size());
   for (std::size_t i = 0; i < data.cells(); ++i) cells[static_cast<std::size_t>(data.condition[i])].push_back(i);
   std::erase_if(cells, [](const auto& c) { return c.empty(); });
 
-  const auto batch = std::make_shared<DeviceBatch>(queue, rows, variance_, vocabulary_);
+  const auto batch = std::make_shared<DeviceBatch>(queue, rows, extended_variance_, column_weight_, vocabulary_);
   const Target target = target_named(options_.target);
   const ScheduleKind schedule = schedule_named(options_.schedule);
 
@@ -54,16 +56,20 @@ NetworkModel::StepParts Diffusion::diffusion_step(Queue& queue) const {
                         v = philox(options_.seed ^ 0xba7c4ull, step, i + (1ull << 32));
       const auto& pool = cells[below(w.word[0], cells.size())];
       const std::size_t cell = pool[below(w.word[1], pool.size())];
-      for (std::size_t k = 0; k < width; ++k) x0[i * width + k] = residuals_[cell * width + k];
+      const ResponseAxis& along = axes_.at({data.condition[cell], data.context[cell]});
+      float fill[4];
+      normal4(options_.seed ^ 0xf111ull, step, i, fill);
+      along.extend(residuals_.data() + cell * (width - 1), width - 1, fill[0], x0.data() + i * width);
       // Stratified over the batch: every step sees all noise levels.
       const float t = (static_cast<float>(i) + uniform(w.word[2])) / static_cast<float>(rows);
       time[i] = std::clamp(t, 1e-3f, .999f);
       const NoiseLevel level = noise_level(schedule, static_cast<double>(time[i]));
       alpha[i] = static_cast<float>(level.alpha), sigma[i] = static_cast<float>(level.sigma);
       const Condition& condition = data.conditions[static_cast<std::size_t>(data.condition[cell])];
-      host.add_row(vocabulary_, uniform(w.word[3]) > options_.drop_perturbation ? &condition : nullptr,
-                   uniform(v.word[0]) > options_.drop_context ? data.context[cell] : -1,
-                   [&](std::size_t k) { return philox(options_.seed ^ 0xc0117ull, step, i * 64 + k).word[0]; });
+      host.add_row(
+          vocabulary_, uniform(w.word[3]) > options_.drop_perturbation ? &condition : nullptr,
+          uniform(v.word[0]) > options_.drop_context ? data.context[cell] : -1,
+          [&](std::size_t k) { return philox(options_.seed ^ 0xc0117ull, step, i * 64 + k).word[0]; }, along.length());
     }
     batch->conditions.set(queue, std::move(host));
     batch->x0.set(queue, x0), batch->time.set(queue, time), batch->alpha.set(queue, alpha),
@@ -77,10 +83,11 @@ NetworkModel::StepParts Diffusion::diffusion_step(Queue& queue) const {
     const Var modulation = network_->modulation(tape, batch->conditions.view(batch->time.view()));
     const Var F =
         network_->forward(tape, tape.constant(xt), modulation, options_.dropout, batch->draw.view(), options_.seed);
-    return ops::diffusion_loss(tape, F,
-                               {x0, batch->alpha.view(), batch->sigma.view(), batch->weight.view(),
-                                batch->variance.view(), batch->draw.view(), target, options_.seed},
-                               batch->row_weight.view());
+    return ops::diffusion_loss(
+        tape, F,
+        {x0, batch->alpha.view(), batch->sigma.view(), batch->weight.view(), batch->variance.view(), batch->draw.view(),
+         target, options_.seed, batch->column_weight.view()},
+        batch->row_weight.view());
   };
   if (data.validation) parts.validation = [this, &queue] { return validation_loss(queue); };
   return parts;
@@ -106,22 +113,25 @@ void Diffusion::choose_mean_share(Queue& queue) {
 double Diffusion::validation_loss(Queue& queue) const {
   const TrainingData& validation = *backbone_->data().validation;
   constexpr std::uint64_t seed = 0x7a11da7e;  // the same noise at every call and for every model
-  const std::size_t width = variance_.size(), rows = std::min<std::size_t>(256, validation.cells());
+  const std::size_t width = network_width(), rows = std::min<std::size_t>(256, validation.cells());
   const ScheduleKind schedule = schedule_named(options_.schedule);
-  std::vector<float> x0, time(rows), alpha(rows), sigma(rows);
+  std::vector<float> x0(rows * width), time(rows), alpha(rows), sigma(rows);
   HostConditions host;
   std::size_t parts = vocabulary_.most_parts();
   for (const auto& c : validation.conditions) parts = std::max(parts, c.parts.size());
   for (std::size_t i = 0; i < rows; ++i) {
     const std::size_t cell = i * validation.cells() / rows;
-    const float* x = validation_residuals_.data() + cell * width;
-    x0.insert(x0.end(), x, x + width);
+    float fill[4];
+    normal4(seed, 2, i, fill);
+    const ResponseAxis& along = validation_axes_.at({validation.condition[cell], validation.context[cell]});
+    along.extend(validation_residuals_.data() + cell * (width - 1), width - 1, fill[0], x0.data() + i * width);
     // Neighbouring rows are cells of one condition: noise levels go round by the golden ratio.
     time[i] = .001f + .998f * static_cast<float>(std::fmod(.5 + .6180339887 * static_cast<double>(i), 1.));
     const NoiseLevel level = noise_level(schedule, static_cast<double>(time[i]));
     alpha[i] = static_cast<float>(level.alpha), sigma[i] = static_cast<float>(level.sigma);
-    host.add_row(vocabulary_, &validation.conditions[static_cast<std::size_t>(validation.condition[cell])],
-                 validation.context[cell], [&](std::size_t k) { return philox(seed, 1, i * 64 + k).word[0]; });
+    host.add_row(
+        vocabulary_, &validation.conditions[static_cast<std::size_t>(validation.condition[cell])],
+        validation.context[cell], [&](std::size_t k) { return philox(seed, 1, i * 64 + k).word[0]; }, along.length());
   }
   Parameters parameters = parameters_->averaged();
   Arena arena(queue);
@@ -130,8 +140,8 @@ double Diffusion::validation_loss(Queue& queue) const {
   tape.begin_step();
   DeviceConditions conditions(queue, vocabulary_, rows, parts);
   conditions.set(queue, std::move(host));
-  const Buffer<float> x(queue, x0), t(queue, time), a(queue, alpha), s(queue, sigma), variance(queue, variance_),
-      ones(queue, std::vector<float>(rows, 1));
+  const Buffer<float> x(queue, x0), t(queue, time), a(queue, alpha), s(queue, sigma),
+      variance(queue, extended_variance_), weight(queue, column_weight_), ones(queue, std::vector<float>(rows, 1));
   const Buffer<std::uint64_t> draw(queue, std::vector<std::uint64_t>{0});
   const MatrixView<float> xt = arena.matrix<float>(rows, width);
   queue.run(DiffusionNoise<float>{x.matrix(rows, width), a.view(), s.view(), draw.view(), xt, seed});
@@ -149,7 +159,8 @@ double Diffusion::validation_loss(Queue& queue) const {
                                  loss,
                                  {},
                                  target_named(options_.target),
-                                 seed});
+                                 seed,
+                                 weight.view()});
   std::vector<float> each(rows);
   queue.read(each.data(), loss.data, rows * sizeof(float));
   double sum = 0;

@@ -49,6 +49,7 @@ void Hybrid::prepare_targets(Queue& queue) {
       for (const std::size_t i : p.cells) sum += static_cast<double>(missed_cells_[i * width() + k]);
       p.missed[k] = static_cast<float>(sum / static_cast<double>(p.cells.size()));
     }
+    p.length = length_of(p.query);
     pairs_.push_back(std::move(p));
   }
   require_input(!pairs_.empty(), "hybrid: there are no perturbed cells to train on");
@@ -76,8 +77,9 @@ NetworkModel::StepParts Hybrid::mean_step(Queue& queue, std::vector<const Pair*>
       const float* x =
           i % 2 == 0 ? p.missed.data() : missed_cells_.data() + p.cells[below(w.word[1], p.cells.size())] * K;
       target.insert(target.end(), x, x + K);
-      host.add_row(vocabulary_, &p.query.condition, static_cast<std::int32_t>(p.query.context),
-                   [&](std::size_t k) { return philox(options_.seed ^ 0xc0118ull, step, i * 64 + k).word[0]; });
+      host.add_row(
+          vocabulary_, &p.query.condition, static_cast<std::int32_t>(p.query.context),
+          [&](std::size_t k) { return philox(options_.seed ^ 0xc0118ull, step, i * 64 + k).word[0]; }, p.length);
     }
     batch->conditions.set(queue, std::move(host));
     batch->target.set(queue, target);
@@ -98,8 +100,9 @@ std::vector<float> Hybrid::shift_of(Queue& queue, const Parameters& of, const Me
   tape.begin_step();
   HostConditions host;
   const std::size_t set = std::max<std::size_t>(1, vocabulary_.set_size());
-  host.add_row(vocabulary_, &q.condition, static_cast<std::int32_t>(q.context),
-               [&](std::size_t k) { return static_cast<std::uint32_t>(((2 * k + 1) << 31) / set); });
+  host.add_row(
+      vocabulary_, &q.condition, static_cast<std::int32_t>(q.context),
+      [&](std::size_t k) { return static_cast<std::uint32_t>(((2 * k + 1) << 31) / set); }, length_of(q));
   MeanBatch batch(queue, 1, width(), vocabulary_, std::max(vocabulary_.most_parts(), q.condition.parts.size()));
   batch.conditions.set(queue, std::move(host));
   const MatrixView<float> z = tape.value(network.shift(tape, batch.conditions.view(batch.time.view())));

@@ -30,6 +30,7 @@ class Hybrid : public Diffusion {
     Query query;
     std::vector<std::size_t> cells;
     std::vector<float> missed;  // [width], scaled
+    float length = 0;           // of the mean change, as the network is told
   };
   /// Squared error of the mean network on pairs: half of the rows single cells, half whole pairs.
   StepParts mean_step(Queue& queue, std::vector<const Pair*> pairs, const MeanNetwork& network) const;

@@ -1,5 +1,5 @@
-// A model under options of its own: "diffusion:target=v:sampler-steps=20" is diffusion with two options changed, so that
-// one benchmark compares configurations as it compares models.
+// A model under options of its own: "diffusion:target=v:sampler-steps=20" is diffusion with two options changed, so
+// that one benchmark compares configurations as it compares models.
 #pragma once
 #include <string>
 

@@ -57,7 +57,7 @@ void NetworkModel::set_time_frequencies(Queue& queue, Parameters& parameters) co
 }
 
 void NetworkModel::declare(Parameters& parameters) {
-  const ScoreNetworkSizes sizes{variance_.size(), options_.hidden, options_.blocks};
+  const ScoreNetworkSizes sizes{network_width(), options_.hidden, options_.blocks};
   const ConditionEncoderSizes condition = vocabulary_.sizes(options_.hidden);
   if (options_.network == "residual")
     network_ = std::make_unique<ResidualScoreNetwork>(parameters, sizes, condition, options_.penalty);
@@ -117,10 +117,11 @@ Buffer<float> NetworkModel::modulations(Queue& queue, Tape& tape, const Query& q
   HostConditions host;
   // An even choice of control cells, the same for every time.
   const std::size_t set = std::max<std::size_t>(1, vocabulary_.set_size());
+  const float length = length_of(q);
   for (std::size_t s = 0; s < times.size(); ++s)
-    host.add_row(vocabulary_, perturbed ? &q.condition : nullptr,
-                 in_context ? static_cast<std::int32_t>(q.context) : -1,
-                 [&](std::size_t k) { return static_cast<std::uint32_t>(((2 * k + 1) << 31) / set); });
+    host.add_row(
+        vocabulary_, perturbed ? &q.condition : nullptr, in_context ? static_cast<std::int32_t>(q.context) : -1,
+        [&](std::size_t k) { return static_cast<std::uint32_t>(((2 * k + 1) << 31) / set); }, length);
   DeviceConditions conditions(queue, vocabulary_, times.size(),
                               std::max(vocabulary_.most_parts(), q.condition.parts.size()));
   conditions.set(queue, std::move(host));

@@ -92,6 +92,10 @@ class NetworkModel : public Model {
   virtual double highest_frequency() const { return 1000; }
 
   std::size_t width() const { return variance_.size(); }
+  /// Columns of what the network sees and gives.
+  virtual std::size_t network_width() const { return width(); }
+  /// What the network is told of how far a query's mean changes.
+  virtual float length_of(const Query&) const { return 0; }
   const TrainingData& data() const { return backbone_->data(); }
 
   std::shared_ptr<const Backbone> backbone_;

@@ -14,10 +14,10 @@ struct TrainingOptions {
   float drop_perturbation = .1f, drop_context = .1f;
   std::string space = "latent", network = "residual", control_summary = "attention", network_mean = "auto";
   std::optional<double> technical_shrinkage;
-  std::string decoder_calibration = "on", mean_centre = "backbone";
+  std::string decoder_calibration = "on", mean_centre = "backbone", response_axis = "on";
   double guidance_perturbation = 1, guidance_context = 1;
   // diffusion
-  std::string target = "x0", schedule = "cosine", sampler = "ddim";
+  std::string target = "x0", schedule = "cosine", sampler = "dpm-solver";
   std::size_t sampler_steps = 50;
   // flow
   std::string objective = "flow-matching", coupling = "balanced", solver = "heun";
@@ -81,6 +81,9 @@ void visit_training_options(Options& o, Visitor&& visit) {
       "diffusion: what residuals are about: backbone (the closed-form mean), or, for comparison, control: the mean of "
       "control cells, and the network learns the whole change",
       Words{"backbone", "control"});
+  visit("response-axis", o.response_axis,
+        "diffusion, hybrid: on: how far a cell responds is a coordinate of its own, which all conditions share",
+        Words{"on", "off"});
   visit("guidance-perturbation", o.guidance_perturbation, "classifier-free guidance of the perturbation; 1: none",
         guidance);
   visit("guidance-context", o.guidance_context, "the same of the context", guidance);

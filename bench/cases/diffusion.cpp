@@ -33,7 +33,10 @@ void diffusion(CaseList& list) {
                                 o.output_vector("loss", s[0]),
                                 gradient ? o.output("dF", s[0], s[1]) : MatrixView<T>{},
                                 t,
-                                77};
+                                77,
+                                t == Target::x0 || t == Target::score
+                                    ? o.input_vector("column_weight", s[1], uniform(.1, 3))
+                                    : VectorView<const accumulator_t<T>>{}};
       };
     };
     list.add(FloatAndBfloat16{}, "diffusion_loss", shapes, loss(false), {label});

@@ -13,7 +13,8 @@ struct DiffusionRecord {
     const Tape::Target d = t.gradient_target(F);
     require(!d.accumulate, "diffusion_loss: the prediction has another use");
     t.queue().run(DiffusionLoss<float>{t.value(F), terms.x0, terms.alpha, terms.sigma, terms.weight, terms.variance,
-                                       row_weight, terms.offset, loss, d.view, terms.target, terms.seed});
+                                       row_weight, terms.offset, loss, d.view, terms.target, terms.seed,
+                                       terms.column_weight});
   }
 };
 

@@ -57,6 +57,7 @@ struct DiffusionTerms {
   VectorView<const std::uint64_t> offset;
   Target target = Target::x0;
   std::uint64_t seed = 0;
+  VectorView<const float> column_weight = {};
 };
 VectorView<float> diffusion_loss(Tape&, Var F, const DiffusionTerms&, VectorView<const float> row_weight);
 

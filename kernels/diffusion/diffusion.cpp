@@ -37,6 +37,7 @@ void loss_row(const DiffusionLoss<T>& op, std::size_t i) {
   const float slope = op.dF.data != nullptr ? 2 * scale * op.dloss[i] : 0.0f;
   const T *F = op.F.row(i), *x0 = op.x0.row(i);
   T* dF = op.dF.data != nullptr ? op.dF.row(i) : nullptr;
+  const float* column_weight = op.column_weight.data;
   float total = 0;
   with_noise(op.seed, op.offset[0], i, op.F.columns, [&](std::size_t j, std::size_t count, const float* noise) {
     float sum = 0, difference[64];
@@ -45,8 +46,9 @@ void loss_row(const DiffusionLoss<T>& op, std::size_t i) {
       const float v = target == Target::x0 ? op.variance[j + k] : 1.0f;
       const float d = static_cast<float>(F[j + k]) -
                       formulas::diffusion_target<target>(static_cast<float>(x0[j + k]), noise[k], alpha, sigma, v);
-      difference[k] = d;
-      sum += d * d;
+      const float w = column_weight != nullptr ? column_weight[j + k] : 1.0f;
+      difference[k] = w * d;
+      sum += w * d * d;
     }
     total += sum;
     if (dF == nullptr) return;

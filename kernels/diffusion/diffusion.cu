@@ -40,8 +40,9 @@ __global__ void __launch_bounds__(threads) diffusion_loss(DiffusionLoss<T> op) {
     const float v = target == Target::x0 ? op.variance[j] : 1.0f;
     const float d = static_cast<float>(op.F(i, j)) -
                     formulas::diffusion_target<target>(static_cast<float>(op.x0(i, j)), e, alpha, sigma, v);
-    sum += d * d;
-    if (op.dF.data != nullptr) op.dF(i, j) = static_cast<T>(slope * d);
+    const float w = op.column_weight.data != nullptr ? op.column_weight[j] : 1.0f;
+    sum += w * d * d;
+    if (op.dF.data != nullptr) op.dF(i, j) = static_cast<T>(slope * w * d);
   });
   sum = block_sum(sum);
   if (threadIdx.x == 0) op.loss[i] = scale * sum;

@@ -50,14 +50,17 @@ struct DiffusionLoss {
   MatrixView<T> dF;                                         // [rows, width], or empty
   Target target = Target::x0;
   std::uint64_t seed = 0;
+  VectorView<const accumulator_t<T>> column_weight = {};  // [width], or empty: all 1
 
   static constexpr std::string_view name = "diffusion_loss";
   template <class Visitor>
   void operands(Visitor&& visit) const {
     visit("F", F), visit("x0", x0), visit("alpha", alpha), visit("sigma", sigma), visit("weight", weight);
     visit("variance", variance), visit("dloss", dloss), visit("offset", offset), visit("loss", loss), visit("dF", dF);
+    visit("column_weight", column_weight);
   }
   void check() const {
+    if (column_weight.data != nullptr) require_size(*this, "column_weight", column_weight, F.columns);
     require_shape(*this, "x0", x0, F.rows, F.columns);
     for (const auto& v : {alpha, sigma, weight}) require_size(*this, "alpha, sigma and weight", v, F.rows);
     if (target == Target::x0) require_size(*this, "variance", variance, F.columns);

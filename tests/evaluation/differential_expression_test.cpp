@@ -88,23 +88,5 @@ TEST(DifferentialExpression, MetricsFindWhatChanged) {
   for (const MetricValue& m : score(cells(400, 3, 5, 5), true)) EXPECT_EQ(m.status, "not-applicable") << m.metric;
 }
 
-TEST(Distributions, RareResponders) {
-  // Along the only axis: controls at 0, responders at 1; x has none, twice as many, or as many cells far out.
-  auto sample = [](std::size_t far) {
-    std::vector<float> x;
-    for (std::size_t i = 0; i < 400; ++i) x.push_back(i < far ? 5.0f : 1 + .001f * static_cast<float>(i));
-    return x;
-  };
-  const std::vector<float> controls(100, 0), real = sample(10);
-  auto error = [&](const std::vector<float>& x) {
-    return rare_fraction_error(matrix(x.data(), x.size(), 1), matrix(real.data(), real.size(), 1),
-                               matrix(controls.data(), controls.size(), 1));
-  };
-  EXPECT_NEAR(error(real), 0, 1e-6);
-  EXPECT_GT(error(sample(0)), 2);
-  EXPECT_NEAR(error(sample(20)), 1, .15);
-  EXPECT_NEAR(error(sample(5)), 1, .25);
-}
-
 }  // namespace
 }  // namespace perturbine

@@ -30,8 +30,9 @@ void execute(const DiffusionLoss<double>& op) {
         target = (x0 - skip * xt) / out;
       }
       const double d = op.F(i, j) - target;
-      op.loss[i] += op.weight[i] / width * d * d;
-      if (op.dF.data != nullptr) op.dF(i, j) = op.dloss[i] * 2 * op.weight[i] / width * d;
+      const double w = op.weight[i] / width * (op.column_weight.data != nullptr ? op.column_weight[j] : 1);
+      op.loss[i] += w * d * d;
+      if (op.dF.data != nullptr) op.dF(i, j) = op.dloss[i] * 2 * w * d;
     }
   }
 }
