@@ -63,6 +63,7 @@ void add_simulate(CLI::App& app, Common& common, std::function<void()>& action) 
     std::string out, preset = "norman", like;
     std::size_t cells = 0, genes = 0, doubles = 0;
     std::optional<double> responders, rare;
+    double depth = 1;
     bool force = false;
     DataOptions data;
   };
@@ -78,6 +79,7 @@ void add_simulate(CLI::App& app, Common& common, std::function<void()>& action) 
   app.add_option("--doubles", o->doubles, "combinations of two (preset norman)");
   app.add_option("--responders", o->responders, "share of cells that respond");
   app.add_option("--rare", o->rare, "share of cells that respond threefold");
+  app.add_option("--depth", o->depth, "times the counts of a cell: at 20 counting hides little")->capture_default_str();
   app.add_flag("--force", o->force, "replace an existing file");
   action = [o, &common] {
     claim_output(o->out, o->force);
@@ -93,6 +95,10 @@ void add_simulate(CLI::App& app, Common& common, std::function<void()>& action) 
                     most, ", and goes with preset norman");
       s.doubles = o->doubles;
     }
+    require_input(o->depth > 0 && o->depth <= 1000, "--depth is ", o->depth, " but must lie between 0 and 1000");
+    require_input(o->depth == 1 || o->like.empty(),
+                  "--depth and --like exclude one another: library sizes are those of the file");
+    s.depth = o->depth;
     for (const auto& [name, given, to] :
          {std::tuple{"--responders", o->responders, &s.responders}, std::tuple{"--rare", o->rare, &s.rare}}) {
       if (!given) continue;

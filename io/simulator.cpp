@@ -89,7 +89,7 @@ Simulator::Simulator(SimulationSettings settings) : settings_(std::move(settings
       s.theta.push_back(std::exp(.9 + .7 * normal_at(s.seed, shares, g, 1)));
     }
     for (std::size_t i = 0; i < 1000; ++i)
-      s.library_sizes.push_back(std::exp(9.4 + .35 * normal_at(s.seed, shares, i, 2)));
+      s.library_sizes.push_back(s.depth * std::exp(9.4 + .35 * normal_at(s.seed, shares, i, 2)));
   }
   for (double& p : s.share) p = std::min(p, 2e-2);
   for (std::size_t p = 0; p < s.perturbations; ++p) perturbations_.push_back("P" + std::to_string(p + 1));

@@ -18,6 +18,7 @@ struct SimulationSettings {
   std::size_t genes = 500, programs = 12, perturbations = 20, doubles = 16, cell_types = 1, batches = 2;
   std::size_t cells_per_condition = 90, control_cells = 150;
   double responders = .85, rare = .03;  // shares of cells that respond, and that respond threefold
+  double depth = 1;                     // times the counts of a cell, where library sizes are not given
   double strength = 1;                  // of all perturbations
   double saturation = 1.1;              // of a program's activity: |activity| stays below it
   double batch_effect = .05;
