@@ -10,6 +10,7 @@
 #include "evaluation/scoring.h"
 #include "io/file.h"
 #include "io/hdf5.h"
+#include "io/known_interactions.h"
 
 namespace perturbine::cli {
 namespace {
@@ -82,6 +83,20 @@ std::vector<GeneSet> gene_sets(const std::string& path, const Dataset& data, con
   return sets;
 }
 
+void add_known_interactions_option(CLI::App& app, std::string& path) {
+  app.add_option("--known-interactions", path,
+                 "interactions known of pairs (A+B, or two columns, and a score): also judge whether strong ones are "
+                 "predicted strong");
+}
+std::map<std::string, double> known_interactions(const std::string& path, const Dataset& data, const Common& common) {
+  if (path.empty()) return {};
+  auto known = read_known_interactions(path);
+  const auto here = std::count_if(data.labels.begin(), data.labels.end(),
+                                  [&](const std::string& label) { return known.count(label) != 0; });
+  say(common, text("known interactions: ", here, " of ", known.size(), " pairs are conditions of the data"));
+  return known;
+}
+
 }  // namespace
 
 void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action) {
@@ -92,7 +107,7 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
         models = "no-change,mean,additive,additive-cells,ridge,backbone,diffusion,flow,causal-vae,hybrid,replicate",
         seeds = "1", out;
     long long cells = 400;
-    std::string features, gene_sets;
+    std::string features, gene_sets, interactions;
     bool force = false, resume = false;
   };
   auto o = std::make_shared<Options>();
@@ -100,6 +115,7 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
   add_training_options(app, o->training);
   add_features_option(app, o->features);
   add_gene_sets_option(app, o->gene_sets);
+  add_known_interactions_option(app, o->interactions);
   app.add_option("--split", o->split, "split file")->required();
   CLI::Option* models =
       app.add_option("--models", o->models, "models, separated by commas (of a time course also time-mixture)")
@@ -133,6 +149,7 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
       b.models.insert(std::find(b.models.begin(), b.models.end(), "backbone"), "time-mixture");
     b.features = read_features(o->features, data, common);
     b.gene_sets = gene_sets(o->gene_sets, data, common);
+    b.known_interactions = known_interactions(o->interactions, data, common);
     const auto split = read_split(o->split);
     if (!o->resume) fs::remove_all(b.unfinished);
     Work work(common);
@@ -149,7 +166,7 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
 void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) {
   struct Options {
     DataOptions data;
-    std::string predicted, predicted_expression, split, gene_sets, out;
+    std::string predicted, predicted_expression, split, gene_sets, interactions, out;
     bool force = false;
   };
   auto o = std::make_shared<Options>();
@@ -161,6 +178,7 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
   app.add_option("--predicted-expression", o->predicted_expression, "counts or log1p");
   app.add_option("--split", o->split, "split file: groups, and what was training");
   add_gene_sets_option(app, o->gene_sets);
+  add_known_interactions_option(app, o->interactions);
   app.add_option("--out", o->out, "folder to write")->required();
   app.add_flag("--force", o->force, "replace existing results");
   action = [o, &common] {
@@ -198,6 +216,7 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
     Work work(common);
     EvaluationSpace space = evaluation_space(real);
     space.gene_sets = gene_sets(o->gene_sets, real, common);
+    space.known_interactions = known_interactions(o->interactions, real, common);
     const EffectTable effects(training_data(real, fold));
     BenchmarkResults r;
     Scoring scoring(work.queue(), space, r);

@@ -218,6 +218,7 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
   r.library_size_source = data.library_size_source;
   EvaluationSpace space = evaluation_space(data);
   space.gene_sets = o.gene_sets;
+  space.known_interactions = o.known_interactions;
   Scoring scoring(queue, space, r);
   std::vector<Fold> folds;
   for (const SplitLists& lists : split) {

@@ -74,6 +74,7 @@ struct BenchmarkOptions {
   TrainingOptions training;
   std::shared_ptr<const PerturbationFeatures> features;  // or null
   std::vector<GeneSet> gene_sets;                        // may be empty
+  std::map<std::string, double> known_interactions;      // may be empty
   std::string unfinished;      // folder where what is done is kept, for the caller to remove; empty: none
   std::function<bool()> stop;  // asked between models; true: run_benchmark throws Stopped
 };

@@ -157,7 +157,8 @@ const std::vector<std::string>& metric_names() {
                                               "coverage_90_mean",
                                               "stated_error",
                                               "error_uncertainty_spearman",
-                                              "enrichment_spearman"};
+                                              "enrichment_spearman",
+                                              "known_interaction_spearman"};
   return names;
 }
 
@@ -171,7 +172,7 @@ std::optional<double> metric_target(const std::string& m) {
 int metric_direction(const std::string& m) {
   if (metric_target(m)) return 0;
   for (const char* larger : {"pearson", "cosine", "interaction", "r2_", "pds_", "centroid_accuracy", "de_",
-                             "error_uncertainty", "enrichment", "augmentation"})
+                             "error_uncertainty", "enrichment", "augmentation", "known_interaction"})
     if (m.starts_with(larger)) return 1;
   return -1;
 }

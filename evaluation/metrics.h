@@ -1,5 +1,6 @@
 // Metrics of generated against real cells. Formulas and conventions: docs/metrics.md.
 #pragma once
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ struct EvaluationSpace {
   std::vector<std::string> gene_names;
   PrincipalComponents components;  // 50, of all real log1p cells
   std::vector<GeneSet> gene_sets = {};
+  std::map<std::string, double> known_interactions = {};  // score by label
 };
 
 /// One held-out condition in one context.

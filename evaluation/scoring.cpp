@@ -1,5 +1,8 @@
 #include "evaluation/scoring.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "evaluation/rank_correlation.h"
 
 namespace perturbine {
@@ -21,6 +24,18 @@ void Scoring::add(const std::string& model, std::uint64_t seed, const std::strin
                   const HeldOut& truth, const std::vector<double>& mean, const std::vector<MetricValue>& values) {
   for (const MetricValue& v : values)
     results_.rows.push_back({model, seed, fold, entry.group, entry.label, entry.context, v});
+  const auto known = space_.known_interactions.find(entry.label);
+  if (known != space_.known_interactions.end() && truth.additive_delta) {
+    const auto control = control_mean(truth);
+    double beyond = 0, sum = 0;
+    for (std::size_t g = 0; g < mean.size(); ++g) {
+      const double additive = (*truth.additive_delta)[g];
+      beyond += std::pow(mean[g] - control[g] - additive, 2), sum += additive * additive;
+    }
+    auto& both = interactions_[{model, seed}];
+    both.first.push_back(std::sqrt(beyond / std::max(sum, 1e-12)));
+    both.second.push_back(std::abs(known->second));
+  }
   Profile p{fold, {entry.label, entry.context, entry.group, {}}, {mean, truth.real_mean, control_mean(truth)}};
   profiles_[{model, seed, entry.context, entry.group}].push_back(std::move(p));
 }
@@ -46,6 +61,18 @@ void Scoring::finish() {
     if (rho)
       results_.rows.push_back({key.first, key.second, "", "", "", "", {"error_uncertainty_spearman", *rho, "ok"}});
   }
+  for (const auto& [key, both] : interactions_) {
+    if (both.first.size() < 4) continue;
+    const auto rho = rank_correlation(both.first, both.second);
+    results_.rows.push_back({key.first,
+                             key.second,
+                             "",
+                             "",
+                             "",
+                             "",
+                             {"known_interaction_spearman", rho.value_or(0), rho ? "ok" : "undefined"}});
+  }
+  interactions_.clear();
   summarise(results_);
 }
 

@@ -22,7 +22,8 @@ class Scoring {
   /// Counts of randomised PIT values; see BenchmarkResults.
   void add_pit(const std::string& model, const std::vector<double>& counts);
   /// Discrimination among the conditions of one model, seed, context and group, over all folds; whether stated and real
-  /// errors of means go together over all conditions of a model and seed; then the summary.
+  /// errors of means go together over all conditions of a model and seed, and predicted and known interactions; then
+  /// the summary.
   void finish();
 
  private:
@@ -35,6 +36,8 @@ class Scoring {
   const EvaluationSpace& space_;
   BenchmarkResults& results_;
   std::map<std::tuple<std::string, std::uint64_t, std::string, std::string>, std::vector<Profile>> profiles_;
+  /// Of a model and seed: sizes of predicted interactions, and of known ones.
+  std::map<std::pair<std::string, std::uint64_t>, std::pair<std::vector<double>, std::vector<double>>> interactions_;
 };
 
 }  // namespace perturbine
