@@ -32,6 +32,7 @@ void Scoring::add(const std::string& model, std::uint64_t seed, const std::strin
       const double additive = (*truth.additive_delta)[g];
       beyond += std::pow(mean[g] - control[g] - additive, 2), sum += additive * additive;
     }
+    if (beyond < 1e-8 * sum) beyond = 0;  // rounding would be ranked
     auto& both = interactions_[{model, seed}];
     both.first.push_back(std::sqrt(beyond / std::max(sum, 1e-12)));
     both.second.push_back(std::abs(known->second));

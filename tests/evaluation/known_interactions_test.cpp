@@ -6,8 +6,8 @@
 namespace perturbine {
 namespace {
 
-// The metric's value and status of doubles whose predicted interactions have these sizes, as shares of an additive change
-// of length 1, and whose known scores are these.
+// The metric's value and status of doubles whose predicted interactions have these sizes, as shares of an additive
+// change of length 1, and whose known scores are these.
 const ResultRow* score(BenchmarkResults& results, const std::vector<double>& sizes, const std::vector<double>& known) {
   Queue queue(Device::cpu, {.threads = 1});
   EvaluationSpace space;
