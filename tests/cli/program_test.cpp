@@ -12,52 +12,14 @@
 #include "io/dataset.h"
 #include "io/h5ad.h"
 #include "io/hdf5.h"
+#include "tests/cli/program.h"
 #include "tests/io/files.h"
 
 namespace perturbine {
 namespace {
 
-using testing_files::folder;
 using testing_files::SmallFile;
-
-struct Outcome {
-  int code;
-  std::string out, err;
-};
-
-Outcome run(const std::string& arguments) {
-  const std::string err = folder() + "/stderr";
-  const std::string line = std::string(PERTURBINE_PROGRAM) + " " + arguments + " 2>" + err;
-  std::FILE* pipe = popen(line.c_str(), "r");
-  Outcome o{0, "", ""};
-  char buffer[4096];
-  for (std::size_t n; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) o.out.append(buffer, n);
-  const int status = pclose(pipe);
-  o.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  o.err = read_text(err);
-  return o;
-}
-void expect_refused(const std::string& arguments, const std::string& part) {
-  const Outcome o = run(arguments);
-  EXPECT_EQ(o.code, 2) << arguments << "\n" << o.err;
-  EXPECT_NE((o.err + o.out).find(part), std::string::npos) << arguments << "\n" << o.err;
-}
-
-// A simulated file, a split and a short training, made once.
-struct Prepared {
-  std::string data = folder() + "/sim.h5ad", split = folder() + "/split.json", run_folder = folder() + "/run";
-  std::string train = "train --data " + data + " --split " + split +
-                      " --steps 60 --hidden 32 --blocks 1 --batch-size 64 --latent 10 --quiet";
-  Prepared() {
-    EXPECT_EQ(run("simulate --quiet --genes 60 --cells 25 --out " + data).code, 0);
-    EXPECT_EQ(run("split --quiet " + data + " --kind doubles --out " + split).code, 0);
-    EXPECT_EQ(run(train + " --out " + run_folder).code, 0);
-  }
-};
-Prepared& prepared() {
-  static Prepared p;
-  return p;
-}
+using namespace testing_program;
 
 TEST(Program, HelpVersionAndUnknowns) {
   EXPECT_EQ(run("--help").code, 0);
@@ -249,29 +211,6 @@ TEST(Program, PerturbationsNeverTrainedAreKnownByTheirFeatures) {
   expect_refused(p.train + " --perturbation-embedding " + folder() + "/nowhere --out " + folder() + "/x", "nowhere");
 }
 
-TEST(Program, AnInterruptedBenchmarkGoesOnWhereItStopped) {
-  Prepared& p = prepared();
-  const std::string whole = folder() + "/benchmark_whole", parts = folder() + "/benchmark_parts",
-                    options = " --data " + p.data + " --split " + p.split +
-                              " --models no-change,additive-cells,diffusion --seeds 1,2,3,4,5 --steps 1200 --cells 50 "
-                              "--hidden 64 --out ";
-  ASSERT_EQ(run("benchmark --quiet" + options + whole).code, 0);
-  const std::string command = "timeout --foreground --preserve-status -s INT 1.5 " + std::string(PERTURBINE_PROGRAM);
-  const int status =
-      std::system((command + " benchmark" + options + parts + " >/dev/null 2>" + folder() + "/stderr").c_str());
-  ASSERT_EQ(WEXITSTATUS(status), 130);
-  EXPECT_NE(read_text(folder() + "/stderr").find("with --resume goes on from here"), std::string::npos);
-  EXPECT_FALSE(std::filesystem::exists(parts + "/metrics.json"));
-  expect_refused("benchmark" + options + parts, "is already there");
-  const Outcome o = run("benchmark --resume" + options + parts);
-  ASSERT_EQ(o.code, 0) << o.err;
-  EXPECT_NE(o.err.find("no-change, seed 1: done before"), std::string::npos) << o.err;
-  EXPECT_EQ(o.err.find("diffusion, seed 5: done before"), std::string::npos) << o.err;
-  EXPECT_EQ(read_text(parts + "/metrics.csv"), read_text(whole + "/metrics.csv"));
-  EXPECT_FALSE(std::filesystem::exists(parts + "/unfinished"));
-  expect_refused("benchmark --resume" + options + parts, "is finished");
-}
-
 TEST(Program, EveryCommandGivesItsResultAsJson) {
   Prepared& p = prepared();
   for (const std::string& command :
@@ -346,46 +285,6 @@ TEST(Program, EveryTrainableModelTrainsResumesAndPredicts) {
     o = run("predict --quiet --run " + out + " --condition P1+P2 --cells 20 --out " + out + ".h5ad");
     EXPECT_EQ(o.code, 0) << o.err;
   }
-}
-
-TEST(Program, PredictEvaluateAndBenchmarkRun) {
-  Prepared& p = prepared();
-  Outcome o =
-      run("predict --quiet --run " + p.run_folder + " --condition P2+P1 --cells 50 --out " + folder() + "/cells.h5ad");
-  ASSERT_EQ(o.code, 0) << o.err;
-  const std::string again = folder() + "/again.h5ad";
-  usleep(1100000);  // the file must not tell the time
-  ASSERT_EQ(
-      run("predict --quiet --threads 1 --run " + p.run_folder + " --condition P1+P2 --cells 50 --out " + again).code,
-      0);
-  EXPECT_EQ(sha256_of_file(again), sha256_of_file(folder() + "/cells.h5ad"));  // the same seed, the same cells
-  const std::string split = read_text(p.split);
-  const std::size_t at = split.find('"', split.find("\"test\": [") + 9);
-  const std::string held_out = split.substr(at + 1, split.find('"', at + 1) - at - 1);
-  ASSERT_EQ(run("predict --quiet --run " + p.run_folder + " --condition " + held_out + " --cells 60 --out " + folder() +
-                "/held.h5ad")
-                .code,
-            0);
-  o = run("evaluate --quiet --real " + p.data + " --predicted " + folder() +
-          "/held.h5ad --predicted-expression counts --split " + p.split + " --out " + folder() + "/evaluated");
-  EXPECT_EQ(o.code, 0) << o.err;
-  EXPECT_NE(o.out.find("SIMULATED"), std::string::npos);
-  // Units run side by side on three threads, one after another on one: the same numbers.
-  for (const char* threads : {"3", "1"}) {
-    o = run("benchmark --quiet --data " + p.data + " --split " + p.split +
-            " --models backbone,diffusion,flow,causal-vae,hybrid,thinned,replicate,true-sampler --steps 30 --hidden 32 "
-            "--blocks 1 --cells 60 --threads " +
-            threads + " --out " + folder() + "/bench" + (*threads == '3' ? "" : "1"));
-    EXPECT_EQ(o.code, 0) << o.err;
-  }
-  EXPECT_EQ(read_text(folder() + "/bench/metrics.csv"), read_text(folder() + "/bench1/metrics.csv"));
-  for (const char* f : {"metrics.json", "metrics.csv", "report.html"})
-    EXPECT_TRUE(std::filesystem::exists(folder() + "/bench/" + f));
-  write_text(folder() + "/ok.toml", "steps = 20\nhidden = 32\nquiet = true\n");
-  o = run("train --data " + p.data + " --split " + p.split + " --config " + folder() +
-          "/ok.toml --batch-size 32 --blocks 1 --out " + folder() + "/configured");
-  EXPECT_EQ(o.code, 0) << o.err;
-  EXPECT_NE(read_text(folder() + "/configured/config.toml").find("steps = 20"), std::string::npos);
 }
 
 std::string weights_hash(const std::string& run_folder) {

@@ -1,0 +1,114 @@
+// predict, evaluate and benchmark through the program.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/program.h"
+
+namespace perturbine {
+namespace {
+
+using namespace testing_program;
+
+TEST(Program, AnInterruptedBenchmarkGoesOnWhereItStopped) {
+  Prepared& p = prepared();
+  const std::string whole = folder() + "/benchmark_whole", parts = folder() + "/benchmark_parts",
+                    options = " --data " + p.data + " --split " + p.split +
+                              " --models no-change,additive-cells,diffusion --seeds 1,2,3,4,5 --steps 1200 --cells 50 "
+                              "--hidden 64 --out ";
+  ASSERT_EQ(run("benchmark --quiet" + options + whole).code, 0);
+  const std::string command = "timeout --foreground --preserve-status -s INT 1.5 " + std::string(PERTURBINE_PROGRAM);
+  const int status =
+      std::system((command + " benchmark" + options + parts + " >/dev/null 2>" + folder() + "/stderr").c_str());
+  ASSERT_EQ(WEXITSTATUS(status), 130);
+  EXPECT_NE(read_text(folder() + "/stderr").find("with --resume goes on from here"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(parts + "/metrics.json"));
+  expect_refused("benchmark" + options + parts, "is already there");
+  const Outcome o = run("benchmark --resume" + options + parts);
+  ASSERT_EQ(o.code, 0) << o.err;
+  EXPECT_NE(o.err.find("no-change, seed 1: done before"), std::string::npos) << o.err;
+  EXPECT_EQ(o.err.find("diffusion, seed 5: done before"), std::string::npos) << o.err;
+  EXPECT_EQ(read_text(parts + "/metrics.csv"), read_text(whole + "/metrics.csv"));
+  EXPECT_FALSE(std::filesystem::exists(parts + "/unfinished"));
+  expect_refused("benchmark --resume" + options + parts, "is finished");
+}
+
+TEST(Program, PredictEvaluateAndBenchmarkRun) {
+  Prepared& p = prepared();
+  Outcome o =
+      run("predict --quiet --run " + p.run_folder + " --condition P2+P1 --cells 50 --out " + folder() + "/cells.h5ad");
+  ASSERT_EQ(o.code, 0) << o.err;
+  const std::string again = folder() + "/again.h5ad";
+  usleep(1100000);  // the file must not tell the time
+  ASSERT_EQ(
+      run("predict --quiet --threads 1 --run " + p.run_folder + " --condition P1+P2 --cells 50 --out " + again).code,
+      0);
+  EXPECT_EQ(sha256_of_file(again), sha256_of_file(folder() + "/cells.h5ad"));  // the same seed, the same cells
+  const std::string split = read_text(p.split);
+  const std::size_t at = split.find('"', split.find("\"test\": [") + 9);
+  const std::string held_out = split.substr(at + 1, split.find('"', at + 1) - at - 1);
+  ASSERT_EQ(run("predict --quiet --run " + p.run_folder + " --condition " + held_out + " --cells 60 --out " + folder() +
+                "/held.h5ad")
+                .code,
+            0);
+  o = run("evaluate --quiet --real " + p.data + " --predicted " + folder() +
+          "/held.h5ad --predicted-expression counts --split " + p.split + " --out " + folder() + "/evaluated");
+  EXPECT_EQ(o.code, 0) << o.err;
+  EXPECT_NE(o.out.find("SIMULATED"), std::string::npos);
+  // Units run side by side on three threads, one after another on one: the same numbers.
+  for (const char* threads : {"3", "1"}) {
+    o = run("benchmark --quiet --data " + p.data + " --split " + p.split +
+            " --models backbone,diffusion,flow,causal-vae,hybrid,thinned,replicate,true-sampler --steps 30 --hidden 32 "
+            "--blocks 1 --cells 60 --threads " +
+            threads + " --out " + folder() + "/bench" + (*threads == '3' ? "" : "1"));
+    EXPECT_EQ(o.code, 0) << o.err;
+  }
+  EXPECT_EQ(read_text(folder() + "/bench/metrics.csv"), read_text(folder() + "/bench1/metrics.csv"));
+  for (const char* f : {"metrics.json", "metrics.csv", "report.html"})
+    EXPECT_TRUE(std::filesystem::exists(folder() + "/bench/" + f));
+  write_text(folder() + "/ok.toml", "steps = 20\nhidden = 32\nquiet = true\n");
+  o = run("train --data " + p.data + " --split " + p.split + " --config " + folder() +
+          "/ok.toml --batch-size 32 --blocks 1 --out " + folder() + "/configured");
+  EXPECT_EQ(o.code, 0) << o.err;
+  EXPECT_NE(read_text(folder() + "/configured/config.toml").find("steps = 20"), std::string::npos);
+}
+
+TEST(Program, ABenchmarkComparesModelsUnderOptionsOfTheirOwn) {
+  const Prepared& p = prepared();
+  const std::string out = folder() + "/variants", known = folder() + "/known.tsv",
+                    common = "benchmark --data " + p.data + " --split " + p.split + " --out " + out + " --force ";
+  const nlohmann::json split = nlohmann::json::parse(read_text(p.split));
+  std::string table = "pair\tscore\n";
+  double score = 1;
+  for (const auto& label : split.at("test")) table += label.get<std::string>() + "\t" + std::to_string(score++) + "\n";
+  ASSERT_GT(score, 4);
+  write_text(known, table);
+  const Outcome o = run(common +
+                        "--steps 20 --hidden 16 --blocks 1 --latent 5 --cells 20 --known-interactions " + known +
+                        " --models additive,backbone,backbone:technical-shrinkage=0,backbone:technical-shrinkage=1,diffusion,diffusion:target=v:steps=30");
+  ASSERT_EQ(o.code, 0) << o.err;
+  EXPECT_NE(o.out.find("diffusion:target=v:steps=30"), std::string::npos) << o.out;
+  EXPECT_NE(o.err.find("known interactions: "), std::string::npos) << o.err;
+  const auto j = nlohmann::json::parse(read_text(out + "/metrics.json"));
+  std::map<std::string, double> crps, known_interaction;
+  for (const auto& row : j.at("summary"))
+    if (row.at("group") == "all" && row.at("metric") == "crps" && !row.at("mean").is_null())
+      crps[row.at("model")] = row.at("mean");
+  for (const auto& row : j.at("rows"))
+    if (row.at("metric") == "known_interaction_spearman") known_interaction[row.at("model")] = row.at("value");
+  EXPECT_NE(crps.at("backbone:technical-shrinkage=1"), crps.at("backbone:technical-shrinkage=0"));
+  EXPECT_NE(crps.at("diffusion"), crps.at("diffusion:target=v:steps=30"));
+  EXPECT_EQ(known_interaction.at("additive"), 0);
+  EXPECT_EQ(known_interaction.count("backbone"), 1u);
+  bool paired = false;
+  for (const auto& row : j.at("paired")) paired = paired || row.at("model") == "backbone:technical-shrinkage=0";
+  EXPECT_TRUE(paired);
+  expect_refused(common + "--models backbone,flow:colour=red", "'colour' is no option");
+  expect_refused(common + "--models additive:steps=3", "additive has no options");
+  expect_refused(common + "--models flow:mean-centre=control --steps 1", "is for diffusion");
+  expect_refused(common + "--models backbone --known-interactions " + p.split, "an interaction is a pair");
+}
+
+}  // namespace
+}  // namespace perturbine
