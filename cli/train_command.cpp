@@ -72,7 +72,7 @@ void train(TrainOptions& o, const Common& common) {
   write_text(o.out + "/manifest.json", manifest.dump(1) + "\n");
   write_text(o.out + "/config.toml",
              "model = \"" + o.model + "\"\n" +
-                 (o.features.empty() ? "" : "perturbation-embedding = \"" + o.features + "\"\n") +
+                 (o.features.empty() ? "" : "perturbation-embedding = " + nlohmann::json(o.features).dump() + "\n") +
                  options_text(o.training));
   std::ofstream log(o.out + "/log.jsonl", o.resume ? std::ios::app : std::ios::trunc);
   const bool terminal = isatty(STDERR_FILENO) != 0;
