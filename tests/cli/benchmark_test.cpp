@@ -84,9 +84,11 @@ TEST(Program, ABenchmarkComparesModelsUnderOptionsOfTheirOwn) {
   for (const auto& label : split.at("test")) table += label.get<std::string>() + "\t" + std::to_string(score++) + "\n";
   ASSERT_GT(score, 4);
   write_text(known, table);
-  const Outcome o = run(common +
-                        "--steps 20 --hidden 16 --blocks 1 --latent 5 --cells 20 --known-interactions " + known +
-                        " --models additive,backbone,backbone:technical-shrinkage=0,backbone:technical-shrinkage=1,diffusion,diffusion:target=v:steps=30");
+  const Outcome o =
+      run(common + "--steps 20 --hidden 16 --blocks 1 --latent 5 --cells 20 --known-interactions " + known +
+          " --models "
+          "additive,backbone,backbone:technical-shrinkage=0,backbone:technical-shrinkage=1,diffusion,diffusion:target="
+          "v:steps=30");
   ASSERT_EQ(o.code, 0) << o.err;
   EXPECT_NE(o.out.find("diffusion:target=v:steps=30"), std::string::npos) << o.out;
   EXPECT_NE(o.err.find("known interactions: "), std::string::npos) << o.err;
