@@ -37,8 +37,8 @@ struct DiffusionNoise {
   Cost cost() const { return memory_cost(*this, 45.0 * static_cast<double>(xt.rows * xt.columns)); }
 };
 
-/// loss[i] = weight_i / width * sum_j (F_ij - target_ij)^2 and, with scale_i = dloss_i, its gradient dF. The target
-/// comes from x0 and the noise that (seed, *offset) gives again.
+/// loss[i] = weight_i / width * sum_j column_weight_j (F_ij - target_ij)^2 and, with scale_i = dloss_i, its gradient
+/// dF. The target comes from x0 and the noise that (seed, *offset) gives again.
 template <class T>
 struct DiffusionLoss {
   MatrixView<const T> F, x0;                                // [rows, width]
