@@ -200,14 +200,15 @@ void run_in_order(Queue& queue, std::size_t groups, std::size_t size,
 BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vector<SplitLists>& split,
                                const BenchmarkOptions& o, const std::function<void(const std::string&)>& say) {
   const auto start = std::chrono::steady_clock::now();
-  for (const std::string& m : o.models)
+  std::vector<ModelVariant> variants;
+  for (const std::string& m : o.models) {
+    const ModelVariant& v = variants.emplace_back(parse_variant(m, o.training));
     if (m == "true-sampler")
       require_input(data.simulated, data.path, ": is not simulated; true-sampler needs the simulator's truth");
-    else if (m != "replicate") {  // what is wrong is refused before anything runs
-      const ModelVariant v = parse_variant(m, o.training);
-      make_model(v.model);
-      require_input(v.model == m || builds_on_backbone(m), "model '", m, "': ", v.model, " has no options");
-    }
+    if (m == "true-sampler" || m == "replicate") continue;
+    make_model(v.model);  // what is wrong is refused before anything runs
+    require_input(v.model == m || builds_on_backbone(m), "model '", m, "': ", v.model, " has no options");
+  }
   require_input(!o.models.empty(), "--models is empty");
   require_input(!o.seeds.empty(), "--seeds is empty");
   BenchmarkResults r;
@@ -247,8 +248,6 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
   if (std::find(o.models.begin(), o.models.end(), "true-sampler") != o.models.end())
     simulator.emplace(read_simulation(data.path));
 
-  std::vector<ModelVariant> variants;
-  for (const std::string& m : o.models) variants.push_back(parse_variant(m, o.training));
   std::vector<FoldWork> work(folds.size());
   const std::size_t units = o.models.size() * o.seeds.size();
   for (std::size_t f = 0; f < folds.size(); ++f) work[f].units.resize(units);

@@ -5,38 +5,30 @@
 #include <algorithm>
 #include <cmath>
 
-#include "evaluation/benchmark.h"
 #include "evaluation/responders.h"
-#include "io/simulator.h"
 #include "models/backbone.h"
+#include "tests/evaluation/simulation.h"
 
 namespace perturbine {
 namespace {
 
 // Doubles of a simulation, the first `held_out` of them kept from training.
-struct Doubles {
-  Simulator truth;
-  Dataset data;
-  TrainingData train;
+struct Doubles : testing_simulation::Simulation {
   EvaluationSpace space;
   std::vector<Condition> held_out;
   std::vector<float> control;  // projected
 
-  Doubles(const SimulationSettings& settings, std::size_t held) : truth(settings) {
-    const std::string path = testing::TempDir() + "doubles.h5ad";
-    write_h5ad(path, truth.data_set());
-    DataOptions o;
-    o.path = path;
-    data = read_dataset(o);
-    SplitLists lists;
-    lists.rest = "train";
-    for (std::size_t i = 0; i < held; ++i) {
-      held_out.push_back(truth.conditions()[1 + settings.perturbations + i]);
-      lists.test.push_back({canonical_label(held_out.back()), "", "", {}});
-    }
-    train = data_for_models(data, apply_split(lists, data));
-    space = evaluation_space(data);
+  Doubles(const SimulationSettings& settings, std::size_t held)
+      : Simulation(settings, first_doubles(settings, held)), space(evaluation_space(data)) {
+    for (const std::string& label : first_doubles(settings, held)) held_out.push_back(parse_condition(label));
     control = projected(data.expression(data.cells_of(0)));
+  }
+  static std::vector<std::string> first_doubles(const SimulationSettings& settings, std::size_t count) {
+    const Simulator simulator(settings);
+    std::vector<std::string> labels;
+    for (std::size_t i = 0; i < count; ++i)
+      labels.push_back(canonical_label(simulator.conditions()[1 + settings.perturbations + i]));
+    return labels;
   }
   std::vector<float> projected(const std::vector<float>& x) const {
     return project(space.components, x.data(), x.size() / data.genes());

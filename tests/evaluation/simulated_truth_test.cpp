@@ -3,11 +3,10 @@
 
 #include <cmath>
 
-#include "evaluation/benchmark.h"
-#include "io/simulator.h"
 #include "models/backbone.h"
 #include "models/flow.h"
 #include "models/time_course.h"
+#include "tests/evaluation/simulation.h"
 
 namespace perturbine {
 namespace {
@@ -18,22 +17,8 @@ double distance(const std::vector<double>& a, const std::vector<double>& b) {
   return std::sqrt(sum);
 }
 
-struct Simulated {
-  Simulator truth;
-  Dataset data;
-  TrainingData train;
-  /// Everything but `held_out` trains.
-  Simulated(const SimulationSettings& settings, const std::vector<std::string>& held_out) : truth(settings) {
-    const std::string path = testing::TempDir() + "simulated_" + settings.preset + ".h5ad";
-    write_h5ad(path, truth.data_set());
-    DataOptions o;
-    o.path = path;
-    data = read_dataset(o);
-    SplitLists lists;
-    lists.rest = "train";
-    for (const std::string& label : held_out) lists.test.push_back({label, "", "", {}});
-    train = data_for_models(data, apply_split(lists, data));
-  }
+struct Simulated : testing_simulation::Simulation {
+  using Simulation::Simulation;
   std::vector<double> true_mean(const std::string& label) const { return truth.mean(parse_condition(label), 0, 4000); }
   std::vector<double> observed_mean(const std::string& label) const {
     const auto cells = data.cells_of(data.condition_index(label));
