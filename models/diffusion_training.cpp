@@ -17,7 +17,7 @@ struct DeviceBatch {
   DeviceBatch(Queue& q, std::size_t rows, const std::vector<float>& variances, const std::vector<float>& column_weights,
               const ConditionVocabulary& vocabulary)
       : x0(q, rows * variances.size()),
-        time(q, rows),
+        time(q, rows / cells_sharing(rows)),
         alpha(q, rows),
         sigma(q, rows),
         weight(q, std::vector<float>(rows, 1.0f)),
@@ -25,7 +25,7 @@ struct DeviceBatch {
         variance(q, variances),
         column_weight(q, column_weights),
         draw(q, 1),
-        conditions(q, vocabulary, rows, vocabulary.most_parts()) {}
+        conditions(q, vocabulary, rows / cells_sharing(rows), vocabulary.most_parts()) {}
 };
 
 }  // namespace
@@ -37,9 +37,13 @@ void Diffusion::resume(Queue& queue, const ProgressCallback& progress) {
 NetworkModel::StepParts Diffusion::diffusion_step(Queue& queue) const {
   const TrainingData& data = backbone_->data();
   const std::size_t rows = options_.batch_size, width = network_width();
-  // Cells by condition: conditions are drawn equally often.
+  // Cells by condition, which are drawn equally often, and by condition and context.
   std::vector<std::vector<std::size_t>> cells(data.conditions.size());
-  for (std::size_t i = 0; i < data.cells(); ++i) cells[static_cast<std::size_t>(data.condition[i])].push_back(i);
+  std::map<std::pair<std::int32_t, std::int32_t>, std::vector<std::size_t>> alike;
+  for (std::size_t i = 0; i < data.cells(); ++i) {
+    cells[static_cast<std::size_t>(data.condition[i])].push_back(i);
+    alike[{data.condition[i], data.context[i]}].push_back(i);
+  }
   std::erase_if(cells, [](const auto& c) { return c.empty(); });
 
   const auto batch = std::make_shared<DeviceBatch>(queue, rows, extended_variance_, column_weight_, vocabulary_);
@@ -47,29 +51,42 @@ NetworkModel::StepParts Diffusion::diffusion_step(Queue& queue) const {
   const ScheduleKind schedule = schedule_named(options_.schedule);
 
   StepParts parts;
-  parts.fill = [this, &queue, &data, batch, cells = std::move(cells), rows, width, schedule](std::size_t step) {
+  parts.fill = [this, &queue, &data, batch, cells = std::move(cells), alike = std::move(alike), rows, width,
+                schedule](std::size_t step) {
     // Everything random of a step follows from (seed, step): a resumed run draws what an uninterrupted one would.
-    std::vector<float> x0(rows * width), time(rows), alpha(rows), sigma(rows);
+    // Neighbouring rows are cells of one condition and context at one time.
+    const std::size_t sharing = cells_sharing(rows), groups = rows / sharing;
+    std::vector<float> x0(rows * width), time(groups), alpha(rows), sigma(rows);
     HostConditions host;
-    for (std::size_t i = 0; i < rows; ++i) {
-      const PhiloxWords w = philox(options_.seed ^ 0xba7c4ull, step, i),
-                        v = philox(options_.seed ^ 0xba7c4ull, step, i + (1ull << 32));
+    for (std::size_t group = 0; group < groups; ++group) {
+      const PhiloxWords w = philox(options_.seed ^ 0xba7c4ull, step, group),
+                        v = philox(options_.seed ^ 0xba7c4ull, step, group + (1ull << 32));
       const auto& pool = cells[below(w.word[0], cells.size())];
-      const std::size_t cell = pool[below(w.word[1], pool.size())];
-      const ResponseAxis& along = axes_.at({data.condition[cell], data.context[cell]});
-      float fill[4];
-      normal4(options_.seed ^ 0xf111ull, step, i, fill);
-      along.extend(residuals_.data() + cell * (width - 1), width - 1, fill[0], x0.data() + i * width);
+      const std::size_t first = pool[below(w.word[1], pool.size())];
+      const auto& alike_cells = alike.at({data.condition[first], data.context[first]});
+      const ResponseAxis& along = axes_.at({data.condition[first], data.context[first]});
       // Stratified over the batch: every step sees all noise levels.
-      const float t = (static_cast<float>(i) + uniform(w.word[2])) / static_cast<float>(rows);
-      time[i] = std::clamp(t, 1e-3f, .999f);
-      const NoiseLevel level = noise_level(schedule, static_cast<double>(time[i]));
-      alpha[i] = static_cast<float>(level.alpha), sigma[i] = static_cast<float>(level.sigma);
-      const Condition& condition = data.conditions[static_cast<std::size_t>(data.condition[cell])];
+      const float t = (static_cast<float>(group) + uniform(w.word[2])) / static_cast<float>(groups);
+      time[group] = std::clamp(t, 1e-3f, .999f);
+      const NoiseLevel level = noise_level(schedule, static_cast<double>(time[group]));
+      for (std::size_t i = group * sharing; i < (group + 1) * sharing; ++i) {
+        const std::size_t cell =
+            i == group * sharing
+                ? first
+                : alike_cells[below(philox(options_.seed ^ 0xba7c5ull, step, i).word[0], alike_cells.size())];
+        float fill[4];
+        normal4(options_.seed ^ 0xf111ull, step, i, fill);
+        along.extend(residuals_.data() + cell * (width - 1), width - 1, fill[0], x0.data() + i * width);
+        alpha[i] = static_cast<float>(level.alpha), sigma[i] = static_cast<float>(level.sigma);
+      }
       host.add_row(
-          vocabulary_, uniform(w.word[3]) > options_.drop_perturbation ? &condition : nullptr,
-          uniform(v.word[0]) > options_.drop_context ? data.context[cell] : -1,
-          [&](std::size_t k) { return philox(options_.seed ^ 0xc0117ull, step, i * 64 + k).word[0]; }, along.length());
+          vocabulary_,
+          uniform(w.word[3]) > options_.drop_perturbation
+              ? &data.conditions[static_cast<std::size_t>(data.condition[first])]
+              : nullptr,
+          uniform(v.word[0]) > options_.drop_context ? data.context[first] : -1,
+          [&](std::size_t k) { return philox(options_.seed ^ 0xc0117ull, step, group * 64 + k).word[0]; },
+          along.length());
     }
     batch->conditions.set(queue, std::move(host));
     batch->x0.set(queue, x0), batch->time.set(queue, time), batch->alpha.set(queue, alpha),

@@ -133,6 +133,10 @@ const std::vector<std::string>& trainable_names();
 /// Throws InputError for a name that is not a trainable model's.
 std::unique_ptr<NetworkModel> make_trainable(const std::string& name);
 
+/// How many neighbouring rows of a training batch are of one condition, context and time: what these make of the
+/// network (more than half of its products) is computed once for all of them.
+inline std::size_t cells_sharing(std::size_t rows) { return rows % 4 == 0 ? 4 : rows % 2 == 0 ? 2 : 1; }
+
 /// A whole number below n from a random word.
 inline std::size_t below(std::uint32_t word, std::size_t n) {
   return static_cast<std::size_t>((std::uint64_t{word} * n) >> 32);

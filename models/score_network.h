@@ -22,8 +22,7 @@ class ScoreNetwork {
   const ConditionEncoder& encoder() const { return encoder_; }
   /// Scales and shifts of all blocks, [rows, 2 * sum of the blocks' widths].
   Var modulation(Tape& tape, const EncodedCondition& condition) const;
-  /// F(x), [rows, width]. `modulation` has a row for every row of x, or one for all (then without a gradient of its
-  /// own).
+  /// F(x), [rows, width]. `modulation` has a row for every row of x, or one for as many neighbouring rows each.
   virtual Var forward(Tape& tape, Var x, Var modulation, float dropout, VectorView<const std::uint64_t> offset,
                       std::uint64_t seed) const = 0;
 

@@ -42,32 +42,39 @@ void normalisation(CaseList& list) {
       list.add(FloatAndBfloat16{}, "film_layer_norm_backward", {{4096, 512}}, storing, {variant, {}, false, true});
     }
   }
-  list.add(FloatAndBfloat16{}, "film_layer_norm", {{29, 541}, {71, 64}},
-           []<class T>(Operands<T>& o, const Shape& s) {
-             return FilmLayerNorm<T>{o.input("x", s[0], s[1], normal(2, 1)),
-                                     o.input("scale", 1, s[1], normal(.5)),
-                                     o.input("shift", 1, s[1]),
-                                     o.output("y", s[0], s[1]),
-                                     o.output_vector("mean", s[0]),
-                                     o.output_vector("inverse_deviation", s[0]),
-                                     false};
-           },
-           {"one_film_row"});
-  list.add(FloatAndBfloat16{}, "film_layer_norm_backward", {{29, 541}, {71, 64}},
-           []<class T>(Operands<T>& o, const Shape& s) {
-             return FilmLayerNormBackward<T>{o.input("x", s[0], s[1], normal(2, 1)),
-                                             o.input("scale", 1, s[1], normal(.5)),
-                                             o.input("shift", 1, s[1]),
-                                             o.input("dy", s[0], s[1]),
-                                             o.input_vector("mean", s[0], normal(.1, 1)),
-                                             o.input_vector("inverse_deviation", s[0], uniform(.3, .7)),
-                                             o.output("dx", s[0], s[1]),
-                                             o.output("dscale", s[0], s[1]),
-                                             o.output("dshift", s[0], s[1]),
-                                             true,
-                                             false};
-           },
-           {"one_film_row"});
+  // One scale and shift for all rows, and for every four.
+  for (const std::size_t sharing : {std::size_t{0}, std::size_t{4}}) {
+    const std::string variant = sharing == 0 ? "one_film_row" : "film_rows_of_four";
+    const std::vector<Shape> shared =
+        sharing == 0 ? std::vector<Shape>{{29, 541}, {71, 64}} : std::vector<Shape>{{28, 541}, {72, 64}};
+    const auto film_rows = [=](const Shape& s) { return sharing == 0 ? 1 : s[0] / sharing; };
+    list.add(FloatAndBfloat16{}, "film_layer_norm", shared,
+             [=]<class T>(Operands<T>& o, const Shape& s) {
+               return FilmLayerNorm<T>{o.input("x", s[0], s[1], normal(2, 1)),
+                                       o.input("scale", film_rows(s), s[1], normal(.5)),
+                                       o.input("shift", film_rows(s), s[1]),
+                                       o.output("y", s[0], s[1]),
+                                       o.output_vector("mean", s[0]),
+                                       o.output_vector("inverse_deviation", s[0]),
+                                       false};
+             },
+             {variant});
+    list.add(FloatAndBfloat16{}, "film_layer_norm_backward", shared,
+             [=]<class T>(Operands<T>& o, const Shape& s) {
+               return FilmLayerNormBackward<T>{o.input("x", s[0], s[1], normal(2, 1)),
+                                               o.input("scale", film_rows(s), s[1], normal(.5)),
+                                               o.input("shift", film_rows(s), s[1]),
+                                               o.input("dy", s[0], s[1]),
+                                               o.input_vector("mean", s[0], normal(.1, 1)),
+                                               o.input_vector("inverse_deviation", s[0], uniform(.3, .7)),
+                                               o.output("dx", s[0], s[1]),
+                                               o.output("dscale", s[0], s[1]),
+                                               o.output("dshift", s[0], s[1]),
+                                               true,
+                                               false};
+             },
+             {variant});
+  }
   list.add(FloatAndBfloat16{}, "layer_norm", shapes, []<class T>(Operands<T>& o, const Shape& s) {
     return LayerNorm<T>{o.input("x", s[0], s[1], normal(2, 1)), o.input_vector("gain", s[1]),
                         o.input_vector("bias", s[1]),           o.output("y", s[0], s[1]),

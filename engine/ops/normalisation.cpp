@@ -1,15 +1,31 @@
 #include "engine/ops/ops.h"
 #include "kernels/normalisation/film_layer_norm.h"
 #include "kernels/normalisation/layer_norm.h"
+#include "kernels/pointwise/pointwise.h"
 
 namespace perturbine::ops {
 namespace {
 
+// Rows first, first + every, ... of a matrix.
+MatrixView<float> every_row(MatrixView<float> m, std::size_t first, std::size_t every) {
+  return {m.row(first), m.rows / every, m.columns, m.pitch * every};
+}
+
 struct FilmRecord {
-  // Of a constant scale or shift: scratch memory, of x's shape also where one row serves all.
+  // Of a scale or shift that is constant or serves several rows: scratch memory of x's shape.
   Tape::Target target(Tape& t, Var v) const {
-    if (t.needs_gradient(v)) return t.gradient_target(v);
+    if (t.needs_gradient(v) && t.value(v).rows == t.value(x).rows) return t.gradient_target(v);
     return {t.arena().matrix<float>(t.value(x).rows, t.value(x).columns), false};
+  }
+  // The gradient of a row of scale or shift is the sum over the rows it served.
+  void add_up(Tape& t, Var v, MatrixView<float> rows) const {
+    const std::size_t served = rows.rows / t.value(v).rows;
+    if (!t.needs_gradient(v) || served == 1) return;
+    const Tape::Target to = t.gradient_target(v);
+    require(!to.accumulate, "film_layer_norm: a scale or shift is used twice");
+    t.queue().run(Combine<float>{every_row(rows, 0, served), every_row(rows, 1, served), to.view, 1, 1});
+    for (std::size_t k = 2; k < served; ++k)
+      t.queue().run(Combine<float>{to.view, every_row(rows, k, served), to.view, 1, 1});
   }
   Var x, scale, shift, y;
   VectorView<float> mean, inverse_deviation;
@@ -21,6 +37,7 @@ struct FilmRecord {
     t.queue().run(FilmLayerNormBackward<float>{t.value(x), t.value(scale), t.value(shift), t.gradient(y), mean,
                                                inverse_deviation, dx.view, dscale.view, dshift.view, activate,
                                                dx.accumulate});
+    add_up(t, scale, dscale.view), add_up(t, shift, dshift.view);
   }
 };
 

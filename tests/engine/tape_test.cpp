@@ -130,6 +130,42 @@ TEST(Tape, GradientsOfAWholeNetworkAgreeWithDifferences) {
   EXPECT_GT(checked, 80);
 }
 
+TEST(Tape, AScaleThatNeighbouringRowsShareGetsTheSumOfTheirGradients) {
+  constexpr std::size_t rows = 12, in = 5, hidden = 7;
+  const auto gradients = [&](std::size_t sharing) {
+    Queue queue(Device::cpu, {.threads = 1});
+    Parameters parameters;
+    const Parameter film_w = parameters.add("film", 2 * hidden, in, Initial::uniform_fan_in),
+                    film_b = parameters.add("film bias", 1, 2 * hidden, Initial::zero),
+                    w = parameters.add("w", hidden, in, Initial::uniform_fan_in),
+                    b = parameters.add("b", 1, hidden, Initial::zero);
+    parameters.allocate(queue, 3);
+    Arena arena(queue);
+    Tape tape(arena, parameters);
+    const auto few = normals(3 * in, 1);
+    std::vector<float> condition;
+    for (std::size_t i = 0; i < rows / sharing; ++i)
+      for (std::size_t j = 0; j < in; ++j) condition.push_back(few[i * sharing / 4 * in + j]);
+    const Buffer<float> c(queue, condition), x(queue, normals(rows * in, 2)), target(queue, normals(rows * hidden, 3)),
+        ones(queue, std::vector<float>(rows, 1));
+    tape.begin_step();
+    const Var film = ops::linear(tape, tape.constant(c.matrix(rows / sharing, in)), film_w, film_b),
+              h = ops::linear(tape, tape.constant(x.matrix(rows, in)), w, b);
+    const Var y = ops::film_layer_norm(tape, h, tape.slice(film, 0, hidden), tape.slice(film, hidden, hidden), true);
+    ops::squared_error_loss(tape, y, target.matrix(rows, hidden), ones.view());
+    tape.backward();
+    return parameters.gradients().get(queue);
+  };
+  const auto own = gradients(1), two = gradients(2), four = gradients(4);
+  double largest = 0;
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    EXPECT_NEAR(two[i], own[i], 2e-5) << i;
+    EXPECT_NEAR(four[i], own[i], 2e-5) << i;
+    largest = std::max(largest, std::abs(static_cast<double>(own[i])));
+  }
+  EXPECT_GT(largest, .1);
+}
+
 std::vector<float> train(int threads, int steps, double* first = nullptr, double* last = nullptr) {
   Network net(threads);
   Optimiser optimiser(net.queue, net.parameters, {.rate = 1e-2f});

@@ -11,7 +11,7 @@ template <>
 void execute(const FilmLayerNorm<double>& op) {
   const double n = static_cast<double>(op.x.columns);
   for (std::size_t i = 0; i < op.x.rows; ++i) {
-    const std::size_t f = op.scale.rows == 1 ? 0 : i;
+    const std::size_t f = i * op.scale.rows / op.x.rows;
     double mean = 0, variance = 0;
     for (std::size_t j = 0; j < op.x.columns; ++j) mean += op.x(i, j) / n;
     for (std::size_t j = 0; j < op.x.columns; ++j) variance += (op.x(i, j) - mean) * (op.x(i, j) - mean) / n;
@@ -28,7 +28,7 @@ template <>
 void execute(const FilmLayerNormBackward<double>& op) {
   const double n = static_cast<double>(op.x.columns);
   for (std::size_t i = 0; i < op.x.rows; ++i) {
-    const std::size_t f = op.scale.rows == 1 ? 0 : i;
+    const std::size_t f = i * op.scale.rows / op.x.rows;
     double sum = 0, sum_normalised = 0;
     auto normalised = [&](std::size_t j) { return (op.x(i, j) - op.mean[i]) * op.inverse_deviation[i]; };
     auto dz = [&](std::size_t j) {
