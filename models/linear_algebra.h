@@ -23,8 +23,8 @@ struct PrincipalComponents {
   std::vector<double> variance;  // [count]
 };
 
-/// The leading principal components of the rows of x [rows, columns], by block subspace iteration with QR
-/// (Halko, Martinsson and Tropp, SIAM Review 53 (2011) 217, algorithm 4.4) until the subspace is still.
+/// The leading principal components of the rows of x [rows, columns], by block Krylov iteration (Musco and Musco,
+/// NeurIPS 2015, algorithm 2), restarted from its best directions until their variances are still.
 PrincipalComponents principal_components(const float* x, std::size_t rows, std::size_t columns, std::size_t count);
 
 /// Projects rows of x - mean on the components: [rows, count].
