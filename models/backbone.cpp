@@ -38,13 +38,14 @@ void Backbone::fit(Queue& queue, const TrainingData& data, const TrainingOptions
   uncertainty_ = MeanUncertainty(data, means_);
   times_ = TimeCourse(queue, data, residuals_, space_.width());
   shrinkage_report_.clear();
-  if (options.technical_shrinkage) {
-    shrinkage_ = *options.technical_shrinkage;
-  } else {
-    const ShrinkageChoice choice = choose_technical_shrinkage(queue, data, space_, 1);
-    shrinkage_ = choice.chosen;
-    shrinkage_report_ = choice.report();
-  }
+  auto chosen = [&](DecodedResiduals decoded, std::string_view of) {
+    if (options.technical_shrinkage) return *options.technical_shrinkage;
+    const ShrinkageChoice choice = choose_technical_shrinkage(queue, data, space_, residuals_, decoded, 1);
+    shrinkage_report_.push_back(choice.report(of));
+    return choice.chosen;
+  };
+  shrinkage_ = chosen(DecodedResiduals::gaussian, "Gaussian residuals");
+  cell_shrinkage_ = chosen(DecodedResiduals::cells, "cells' residuals");
 }
 
 std::vector<double> Backbone::moved_library_sizes(const std::vector<std::size_t>& cells, const Query& q) const {
@@ -83,7 +84,8 @@ GeneratedCells Backbone::sample(Queue& queue, const Query& q, std::size_t count,
     normal_row(seed, 0xba, i, latent.data() + i * K, K);
     for (std::size_t k = 0; k < K; ++k) latent[i * K + k] *= static_cast<float>(std::sqrt(space_.residual_variance[k]));
   }
-  return decode(queue, mean(q), latent, library_sizes(q, count, seed), seed);
+  return decode_counts(queue, space_, latent, mean(q), library_sizes(q, count, seed), shrinkage_, seed,
+                       options_.decoder_calibration == "on");
 }
 
 std::vector<std::string> Backbone::report() const {
@@ -91,7 +93,7 @@ std::vector<std::string> Backbone::report() const {
   for (const std::string& line : log_sizes_.report()) lines.push_back("logarithm of library size: " + line);
   for (const std::string& line : uncertainty_.report()) lines.push_back(line);
   if (!times_.report().empty()) lines.push_back(times_.report());
-  if (!shrinkage_report_.empty()) lines.push_back(shrinkage_report_);
+  for (const std::string& line : shrinkage_report_) lines.push_back(line);
   return lines;
 }
 

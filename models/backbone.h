@@ -32,10 +32,10 @@ class Backbone : public Model {
   const std::vector<float>& residuals() const { return residuals_; }
   const TrainingData& data() const { return data_; }
   const TimeCourse& times() const { return times_; }
-  /// Cells from given latent residuals around a mean, one for each library size.
+  /// Cells from given latent residuals, those of real cells or alike, around a mean, one for each library size.
   GeneratedCells decode(Queue& queue, const std::vector<double>& mean, const std::vector<float>& latent,
                         const std::vector<double>& library_size, std::uint64_t seed) const {
-    return decode_counts(queue, space_, latent, mean, library_size, shrinkage_, seed,
+    return decode_counts(queue, space_, latent, mean, library_size, cell_shrinkage_, seed,
                          options_.decoder_calibration == "on");
   }
   /// Library sizes of training cells of a query's context, moved to the query: perturbations change how much RNA a cell
@@ -52,8 +52,9 @@ class Backbone : public Model {
   ClosedFormMean means_, log_sizes_;
   TimeCourse times_;
   MeanUncertainty uncertainty_;
-  double shrinkage_ = 1;          // of the technical share of the latent
-  std::string shrinkage_report_;  // how it was chosen; empty if it was given
+  // Of the technical share of the latent: Gaussian residuals, and those of cells; how they were chosen, if they were.
+  double shrinkage_ = 1, cell_shrinkage_ = 1;
+  std::vector<std::string> shrinkage_report_;
 };
 
 }  // namespace perturbine

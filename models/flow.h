@@ -74,8 +74,9 @@ class Flow : public NetworkModel {
   /// perturbed cells they are coupled with, and each row's pool.
   void fill_pairs(Queue& queue, std::size_t step, std::vector<float>& source, std::vector<std::int32_t>& target,
                   std::vector<std::size_t>& pool_of_row) const;
-  /// How much of the network's velocity is taken: the one of 0, .25, ... 1 with the least energy distance between the
-  /// judges of (at most eight, the largest) pools, control cells carried and perturbed cells as they are.
+  /// How much of the network's velocity is taken: the smallest of 0, .25, ... 1 whose energy distance between the
+  /// judges of (at most eight, the largest) pools, control cells carried and perturbed cells as they are, exceeds the
+  /// least by no more than the standard error of their paired difference.
   void choose_share(Queue& queue);
   /// Ends of the teacher's paths for every pool: what rectification learns from.
   void make_rectified_pairs(Queue& queue);
