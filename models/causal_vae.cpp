@@ -25,7 +25,7 @@ void CausalVae::prepare_targets(Queue&) {
   const TrainingData& d = data();
   sizes_ = {};
   sizes_.positions = sizes_.state = width();
-  sizes_.hidden = options_.hidden, sizes_.genes = d.genes;
+  sizes_.hidden = 2 * options_.hidden, sizes_.genes = d.genes;
   sizes_.contexts = d.contexts.size(), sizes_.batches = d.batch_count();
   sizes_.zero_logits = zero_logits();
   find_pairs();

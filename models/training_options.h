@@ -9,7 +9,7 @@
 namespace perturbine {
 
 struct TrainingOptions {
-  std::size_t steps = 1000, batch_size = 256, hidden = 256, blocks = 3, latent = 50;
+  std::size_t steps = 1000, batch_size = 256, hidden = 128, blocks = 3, latent = 50;
   float rate = 1e-3f, decay = 1e-2f, penalty = 1e-2f, dropout = 0, average_decay = .995f;
   float drop_perturbation = .1f, drop_context = .1f;
   std::string space = "latent", network = "residual", control_summary = "attention", network_mean = "auto";
@@ -48,7 +48,7 @@ void visit_training_options(Options& o, Visitor&& visit) {
   constexpr NumberRange count{1, 9999999}, share{0, 1}, below_one{0, 1, true}, guidance{-100, 100};
   visit("steps", o.steps, "training steps", count);
   visit("batch-size", o.batch_size, "cells a step", count);
-  visit("hidden", o.hidden, "width of the network", count);
+  visit("hidden", o.hidden, "width of the network; the causal VAE's layers are twice as wide", count);
   visit("blocks", o.blocks, "residual blocks", count);
   visit("latent", o.latent, "principal components", count);
   visit("rate", o.rate, "learning rate", NumberRange{0, 10});
