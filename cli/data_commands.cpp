@@ -142,6 +142,9 @@ void add_split(CLI::App& app, Common& common, std::function<void()>& action) {
       ->capture_default_str();
   app.add_option("--fraction", o->split.fraction, "share to hold out")->capture_default_str();
   app.add_option("--by", o->split.by, "cell_type or batch, for leave-covariate-out")->capture_default_str();
+  app.add_option("--enough-cells", o->split.enough_cells,
+                 "groups held-out conditions that stand in no other group: few_cells with fewer cells than this, else "
+                 "enough_cells");
   app.add_option("--out", o->out, "file to write (.json)")->required();
   app.add_flag("--force", o->force, "replace an existing file");
   action = [o, &common] {

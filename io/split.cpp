@@ -132,6 +132,19 @@ std::vector<std::size_t> Fold::cells_with(Role r) const {
   return out;
 }
 
+namespace {
+
+// Whether a cell has the condition, cell type and batch an entry names; the names of cells apart.
+bool fits(const SplitEntry& e, const Dataset& data, std::size_t i) {
+  const auto same = [&](const std::string& wanted, const auto& names, const auto& of) {
+    return wanted.empty() || (i < of.size() && names[static_cast<std::size_t>(of[i])] == wanted);
+  };
+  return same(e.condition, data.labels, data.condition) && same(e.cell_type, data.cell_types, data.cell_type) &&
+         same(e.batch, data.batches, data.batch);
+}
+
+}  // namespace
+
 Fold apply_split(const SplitLists& lists, const Dataset& data) {
   Fold fold;
   fold.name = lists.name;
@@ -153,10 +166,7 @@ Fold apply_split(const SplitLists& lists, const Dataset& data) {
     known(e.batch, data.batches, "batch");
     std::set<std::string> names(e.cells.begin(), e.cells.end());
     for (std::size_t i = 0; i < data.cells(); ++i) {
-      if (!e.condition.empty() && data.labels[static_cast<std::size_t>(data.condition[i])] != e.condition) continue;
-      if (!e.cell_type.empty() && data.cell_types[static_cast<std::size_t>(data.cell_type[i])] != e.cell_type) continue;
-      if (!e.batch.empty() && data.batches[static_cast<std::size_t>(data.batch[i])] != e.batch) continue;
-      if (!names.empty() && names.count(data.cell_names[i]) == 0) continue;
+      if (!fits(e, data, i) || (!names.empty() && names.count(data.cell_names[i]) == 0)) continue;
       cells.push_back(i);
     }
     require_input(names.empty() || cells.size() == names.size(), "split: an entry of ", list,
@@ -185,11 +195,8 @@ Fold apply_split(const SplitLists& lists, const Dataset& data) {
         if (part.label == control_label) continue;
         require_input(part.cells.size() >= 2, "split: ", part.label, " has ", part.cells.size(),
                       " held-out cell; at least 2 are needed");
-        for (const auto& [match, group] : lists.groups) {
-          const bool same_condition = match.condition.empty() || match.condition == part.label;
-          const std::string& type = data.cell_types[static_cast<std::size_t>(data.cell_type[part.cells[0]])];
-          if (same_condition && (match.cell_type.empty() || match.cell_type == type)) part.group = group;
-        }
+        for (const auto& [match, group] : lists.groups)
+          if (fits(match, data, part.cells[0])) part.group = group;
         out->push_back(part);
       }
     }
@@ -367,6 +374,14 @@ std::vector<SplitLists> make_split(const Dataset& data, const SplitOptions& o) {
   } else {
     throw InputError(text("--kind is '", o.kind,
                           "' but must be random, cells, doubles, leave-one-out, k-fold or leave-covariate-out"));
+  }
+  for (SplitLists& s : folds) {
+    if (o.enough_cells == 0 || !s.groups.empty()) continue;
+    for (const SplitEntry& e : s.test) {
+      std::size_t count = e.cells.size();
+      for (std::size_t i = 0; i < data.cells() && e.cells.empty(); ++i) count += fits(e, data, i) ? 1 : 0;
+      s.groups.emplace_back(e, count < o.enough_cells ? "few_cells" : "enough_cells");
+    }
   }
   return folds;
 }

@@ -54,6 +54,9 @@ struct SplitOptions {
   std::string by = "cell_type";
   std::uint64_t seed = 1;
   std::string of = "all";  // leave-one-out, k-fold: all conditions, singles, doubles, or pairs (condition and context)
+  // Test entries that are in no other group: those with fewer cells are the group few_cells, the others enough_cells;
+  // 0: no such groups.
+  std::size_t enough_cells = 0;
 };
 std::vector<SplitLists> make_split(const Dataset& data, const SplitOptions& options);
 

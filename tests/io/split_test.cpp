@@ -91,6 +91,30 @@ TEST(Split, OfSinglesDoublesAndPairs) {
   EXPECT_SAYS(complaint([&] { make_split(data, {"k-fold", 2, .5, "", 1, "triples"}); }), "must be all, singles");
 }
 
+TEST(Split, HeldOutConditionsOfFewCellsAreAGroupOfTheirOwn) {
+  SmallFile f;
+  f.condition = {"control", "control", "A", "A", "A", "A", "A", "B", "B", "B", "B", "B"};
+  DataOptions o;
+  o.path = f.write("few.h5ad");
+  Dataset data = read_dataset(o);
+  data.batches = data.contexts = {"r1", "r2"};  // A: three cells in r1, two in r2; B: two and three
+  data.batch = data.context = {0, 1, 0, 0, 0, 1, 1, 0, 0, 1, 1, 1};
+  SplitOptions split;
+  split.kind = "leave-covariate-out", split.by = "batch", split.enough_cells = 3;
+  std::map<std::string, std::string> groups;
+  for (const SplitLists& lists : make_split(data, split))
+    for (const auto& e : apply_split(lists, data).test) groups[e.label + " " + e.context] = e.group;
+  EXPECT_EQ(groups,
+            (std::map<std::string, std::string>{
+                {"A r1", "enough_cells"}, {"A r2", "few_cells"}, {"B r1", "few_cells"}, {"B r2", "enough_cells"}}));
+  split.enough_cells = 0;
+  EXPECT_TRUE(make_split(data, split)[0].groups.empty());
+  // Groups that say what was seen stay.
+  split = {"doubles", 2, .9, "", 1};
+  split.enough_cells = 3;
+  for (const auto& [entry, group] : make_split(small(), split)[0].groups) EXPECT_EQ(group, "double_seen2");
+}
+
 TEST(Dataset, BatchesBecomeContextsWhenAsked) {
   SmallFile f;
   DataOptions o;
