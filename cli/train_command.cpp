@@ -27,7 +27,7 @@ void train(TrainOptions& o, const Common& common) {
   std::unique_ptr<NetworkModel> fresh = make_trainable(o.model);
   o.training.seed = common.seed;
   o.data.memory_megabytes = common.memory;
-  check_training_options(o.training);
+  fresh->check_options(o.training);
   const std::string checkpoint = o.out + "/checkpoint.h5";
   std::error_code code;
   const bool there = fs::exists(o.out, code);

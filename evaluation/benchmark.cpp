@@ -206,8 +206,14 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
     if (m == "true-sampler")
       require_input(data.simulated, data.path, ": is not simulated; true-sampler needs the simulator's truth");
     if (m == "true-sampler" || m == "replicate") continue;
-    make_model(v.model);  // what is wrong is refused before anything runs
+    // What is wrong is refused before anything runs.
+    const auto model = make_model(v.model);
     require_input(v.model == m || builds_on_backbone(m), "model '", m, "': ", v.model, " has no options");
+    try {
+      if (builds_on_backbone(m)) model->check_options(v.options);
+    } catch (const InputError& e) {
+      throw InputError(text("model '", m, "': ", e.what()));
+    }
   }
   require_input(!o.models.empty(), "--models is empty");
   require_input(!o.seeds.empty(), "--seeds is empty");

@@ -28,10 +28,9 @@ std::string Backbone::depends_on(const TrainingOptions& o) {
 }
 
 void Backbone::fit(Queue& queue, const TrainingData& data, const TrainingOptions& options, const ProgressCallback&) {
+  check_options(options);
   data_ = data;
   options_ = options;
-  require_input(options.space == "latent" || options.space == "genes", "space '", options.space,
-                "' is not known; choose latent or genes");
   space_ = fit_latent_space(data, options.space == "genes" ? 0 : options.latent, residuals_);
   means_ = ClosedFormMean(data, space_.components);
   log_sizes_ = ClosedFormMean(log_sizes_of(data), {});

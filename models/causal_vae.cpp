@@ -12,16 +12,20 @@ constexpr double least_rate = .02;  // counts per 10,000 added to both sides of 
 
 }  // namespace
 
-void CausalVae::prepare_targets(Queue&) {
-  require_input(options_.space == "latent",
+void CausalVae::check_options(const TrainingOptions& options) const {
+  NetworkModel::check_options(options);
+  require_input(options.space == "latent",
                 "causal-vae: its latent space is its own; --space genes is for diffusion, "
                 "flow and hybrid");
-  require_input(options_.decoder_calibration == "on" || counts_decoder(), "causal-vae: --likelihood ",
-                options_.likelihood,
+  require_input(options.decoder_calibration == "on" || options.likelihood.ends_with("negative-binomial"),
+                "causal-vae: --likelihood ", options.likelihood,
                 " samples values, which are always brought to their mean; --decoder-calibration "
                 "off is for counts");
-  require_input(options_.batch_size >= 16, "causal-vae: --batch-size is ", options_.batch_size,
+  require_input(options.batch_size >= 16, "causal-vae: --batch-size is ", options.batch_size,
                 " but operators are matched on a quarter of it; at least 16 are needed");
+}
+
+void CausalVae::prepare_targets(Queue&) {
   const TrainingData& d = data();
   sizes_ = {};
   sizes_.positions = sizes_.state = width();

@@ -25,6 +25,7 @@ struct LatentEffect {
 class CausalVae : public NetworkModel {
  public:
   std::string name() const override { return "causal-vae"; }
+  void check_options(const TrainingOptions& options) const override;
   std::vector<std::string> report() const override;
   std::vector<double> predict_mean(Queue& queue, const Query& query) const override;
   /// Control cells of the context, encoded, moved by the query's operators and decoded.

@@ -14,9 +14,6 @@ Target target_named(const std::string& name) {
 
 void Diffusion::prepare_targets(Queue&) {
   const TrainingOptions& options = options_;
-  target_named(options.target);
-  require_input(options.network_mean == "auto" || options.network_mean == "never", "network mean '",
-                options.network_mean, "' is not known; choose auto or never");
   moves_mean_ = options.network_mean == "auto" && data().validation != nullptr && !about_controls();
   mean_share_ = about_controls() ? 1 : 0;
   mean_report_.clear();

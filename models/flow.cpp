@@ -36,12 +36,13 @@ struct DeviceBatch {
 
 }  // namespace
 
-void Flow::prepare_targets(Queue& queue) {
-  coupling_named(options_.coupling), solver_named(options_.solver);
-  require_input(options_.objective == "flow-matching" || options_.objective == "transport", "objective '",
-                options_.objective, "' is not known; choose flow-matching or transport");
-  require_input(options_.objective == "flow-matching" || options_.rectify == 0,
+void Flow::check_options(const TrainingOptions& options) const {
+  NetworkModel::check_options(options);
+  require_input(options.objective == "flow-matching" || options.rectify == 0,
                 "rectification straightens paths; objective transport has none");
+}
+
+void Flow::prepare_targets(Queue& queue) {
   const TrainingData& d = data();
   residuals_ = backbone_->residuals();
   for (float& v : residuals_) v *= static_cast<float>(scale_);

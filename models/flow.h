@@ -13,6 +13,7 @@ namespace perturbine {
 class Flow : public NetworkModel {
  public:
   std::string name() const override { return "flow"; }
+  void check_options(const TrainingOptions& options) const override;
   std::vector<double> predict_mean(Queue&, const Query& query) const override { return backbone_->mean(query); }
   /// Control cells of the query's context, each as often as every other, carried to the condition, with their library
   /// sizes moved to it. Between the times of a time course: coupled cells of both, displaced.

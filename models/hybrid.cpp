@@ -28,8 +28,6 @@ struct MeanBatch {
 std::size_t Hybrid::total_steps() const { return options_.steps + (joint() ? 0 : mean_steps); }
 
 void Hybrid::prepare_targets(Queue& queue) {
-  require_input(options_.hybrid_training == "staged" || options_.hybrid_training == "joint", "hybrid training '",
-                options_.hybrid_training, "' is not known; choose staged or joint");
   const std::string network_mean = options_.network_mean;
   options_.network_mean = "never";  // the diffusion's own way of moving the mean; here a network of its own does
   Diffusion::prepare_targets(queue);

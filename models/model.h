@@ -62,6 +62,8 @@ class Model {
   virtual std::string name() const = 0;
   virtual void fit(Queue& queue, const TrainingData& data, const TrainingOptions& options,
                    const ProgressCallback& progress) = 0;
+  /// Throws InputError where options have values that are not known, or that the model does not take; looks at no data.
+  virtual void check_options(const TrainingOptions& options) const { check_training_options(options); }
   /// A backbone fitted to the same data and options, for models that build on one: they need not fit it again.
   virtual void use_backbone(const std::shared_ptr<const Backbone>&) {}
   /// Mean of log1p expression of a condition, in one context.

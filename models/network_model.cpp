@@ -15,10 +15,15 @@ ControlSummary summary_named(const std::string& name) {
 
 }  // namespace
 
-void NetworkModel::prepare(Queue& queue, const TrainingData& data, const TrainingOptions& options) {
-  options_ = options;
+void NetworkModel::check_options(const TrainingOptions& options) const {
+  Model::check_options(options);
   require_input(options.mean_centre == "backbone" || name() == "diffusion", "--mean-centre ", options.mean_centre,
                 " is for diffusion; ", name(), " starts from the backbone's mean");
+}
+
+void NetworkModel::prepare(Queue& queue, const TrainingData& data, const TrainingOptions& options) {
+  check_options(options);
+  options_ = options;
   if (!backbone_) {
     auto backbone = std::make_shared<Backbone>();
     backbone->fit(queue, data, options, {});
@@ -61,10 +66,8 @@ void NetworkModel::declare(Parameters& parameters) {
   const ConditionEncoderSizes condition = vocabulary_.sizes(options_.hidden);
   if (options_.network == "residual")
     network_ = std::make_unique<ResidualScoreNetwork>(parameters, sizes, condition, options_.penalty);
-  else if (options_.network == "u-shaped")
-    network_ = std::make_unique<UShapedScoreNetwork>(parameters, sizes, condition, options_.penalty);
   else
-    throw InputError(text("network '", options_.network, "' is not known; choose residual or u-shaped"));
+    network_ = std::make_unique<UShapedScoreNetwork>(parameters, sizes, condition, options_.penalty);
 }
 
 void NetworkModel::set_state(Queue& queue, const State& s) {

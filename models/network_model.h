@@ -34,6 +34,8 @@ class NetworkModel : public Model {
     std::vector<double> choices;  // made at the end of training, each model's own
     std::vector<float> teacher;   // weights a second stage of training learns from, or empty
   };
+  /// What all networks take; models add their own.
+  void check_options(const TrainingOptions& options) const override;
   /// Makes the network for the data without training it. Uses the backbone given by use_backbone(), or fits one.
   void prepare(Queue& queue, const TrainingData& data, const TrainingOptions& options);
   /// Trains from the current state to the end.
@@ -57,8 +59,7 @@ class NetworkModel : public Model {
   /// Values that parameters have before the first step, where random ones or zero do not do; the base sets the time
   /// frequencies.
   virtual void initialise(Queue& queue, Parameters& parameters) const { set_time_frequencies(queue, parameters); }
-  /// After the backbone and before the network: options of the model itself are checked here, and what it learns from
-  /// is made.
+  /// After the backbone and before the network: makes what the model learns from.
   virtual void prepare_targets(Queue& queue) = 0;
 
   /// Scaled coordinates of cells about mean(query) of their condition and context, [cells, width].

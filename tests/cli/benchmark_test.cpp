@@ -108,7 +108,8 @@ TEST(Program, ABenchmarkComparesModelsUnderOptionsOfTheirOwn) {
   EXPECT_TRUE(paired);
   expect_refused(common + "--models backbone,flow:colour=red", "'colour' is no option");
   expect_refused(common + "--models additive:steps=3", "additive has no options");
-  expect_refused(common + "--models flow:mean-centre=control --steps 1", "is for diffusion");
+  expect_refused(common + "--models diffusion,flow:mean-centre=control --steps 1000000",  // before diffusion trains
+                 "model 'flow:mean-centre=control': --mean-centre control is for diffusion");
   expect_refused(common + "--models backbone --known-interactions " + p.split, "an interaction is a pair");
 }
 
