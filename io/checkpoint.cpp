@@ -8,7 +8,7 @@
 namespace perturbine {
 namespace {
 constexpr std::size_t block_bytes = 512;
-constexpr std::uint32_t format_version = 6;
+constexpr std::uint32_t format_version = 7;
 constexpr char magic[9] = "PERTURB1";
 }  // namespace
 

@@ -12,7 +12,8 @@ namespace perturbine::ops {
 Var linear(Tape&, Var x, Parameter weight, Parameter bias, Activation activation = Activation::none);
 Var linear_residual(Tape&, Var x, Parameter weight, Parameter bias, Var residual);
 
-/// layer_norm(x) * (1 + scale) + shift, with SiLU if `activate`.
+/// layer_norm(x) * (1 + scale) + shift, with SiLU if `activate`. Scale and shift may have fewer rows, each for as many
+/// neighbouring rows of x.
 Var film_layer_norm(Tape&, Var x, Var scale, Var shift, bool activate);
 /// layer_norm(x) * gain + bias; gain and bias [1, width].
 Var layer_norm(Tape&, Var x, Parameter gain, Parameter bias);
