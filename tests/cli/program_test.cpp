@@ -259,9 +259,11 @@ TEST(Program, ACheckpointOfAnotherKindIsRefused) {
     expect_refused("predict --run " + folder() + "/broken --condition P1 --out " + folder() + "/q.h5ad", part);
   };
   with(bytes.substr(0, bytes.size() - 7), "is cut short");
-  std::string newer = bytes;
-  newer[8] = 7;
-  with(newer, "newer version");
+  std::string versioned = bytes;  // byte 8 of the file is the format's version
+  versioned[8] = static_cast<char>(bytes[8] + 1);
+  with(versioned, "newer version");
+  versioned[8] = static_cast<char>(bytes[8] - 1);
+  with(versioned, "older version");
   with("hello", "is not a checkpoint");
   EXPECT_EQ(run("simulate --quiet --seed 5 --genes 60 --cells 25 --out " + folder() + "/other.h5ad").code, 0);
   EXPECT_EQ(run("split --quiet " + folder() + "/other.h5ad --kind doubles --out " + folder() + "/other.json").code, 0);
