@@ -53,7 +53,9 @@ void train(TrainOptions& o, const Common& common) {
     require_input(run.split_sha256 == split_hash, checkpoint, ": was trained on another split than ", o.split);
     require_input(run.model->name() == o.model && options_text(run.options) == options_text(o.training), checkpoint,
                   ": was trained with another configuration; --resume needs the same options");
-    const auto& trained = run.model->backbone().data().features;
+    const TrainingData& known = run.model->backbone().data();
+    require_input(known.contexts == data.contexts, checkpoint, ": was trained with another --batch");
+    const auto& trained = known.features;
     require_input(
         (trained == nullptr) == (features == nullptr) &&
             (features == nullptr || (trained->names == features->names && trained->values == features->values)),

@@ -6,6 +6,7 @@
 
 #include "evaluation/enrichment.h"
 #include "kernels/random/random.h"
+#include "models/expression_density.h"
 #include "models/model_variant.h"
 #include "models/time_course.h"
 
@@ -26,6 +27,19 @@ std::vector<float> on_two_components(const EvaluationSpace& space, const std::ve
   const std::size_t width = space.components.components.rows;
   for (std::size_t i = 0; i < n; ++i) out.push_back(z[i * width]), out.push_back(width > 1 ? z[i * width + 1] : 0.0f);
   return out;
+}
+
+// Mean over at most 64 held-out cells, evenly chosen.
+double mean_bits_per_gene(Queue& queue, const Model& model, const LatentSpace& space, const Query& query,
+                          const HeldOut& t, std::uint64_t seed) {
+  const std::size_t n = std::min<std::size_t>(64, t.real_cells);
+  std::vector<float> some;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto row = t.real.begin() + static_cast<std::ptrdiff_t>(i * t.real_cells / n * t.genes);
+    some.insert(some.end(), row, row + static_cast<std::ptrdiff_t>(t.genes));
+  }
+  const auto bits = bits_per_gene(queue, model, space, query, some, {.steps = 30, .probes = 2, .seed = seed});
+  return std::accumulate(bits.begin(), bits.end(), 0.0) / static_cast<double>(n);
 }
 
 // What a page shows of a condition: cells on two components, and the values of the genes that changed most.
@@ -127,6 +141,8 @@ void model_unit(Queue& queue, const Dataset& data, const Fold& fold, const Train
       p.count = made.count;
       p.cells = std::move(made.expression);
     }
+    if (model->has_likelihood(query) && truths[k].real_cells > 0)
+      p.bits_per_gene = mean_bits_per_gene(queue, *model, backbone->space(), query, truths[k], training.seed);
     score(k, truths[k], p);
   }
 }

@@ -154,6 +154,7 @@ const std::vector<std::string>& metric_names() {
                                               "interval_width",
                                               "pit_error",
                                               "pit_error_de20",
+                                              "bits_per_gene",
                                               "coverage_90_mean",
                                               "stated_error",
                                               "error_uncertainty_spearman",
@@ -283,6 +284,10 @@ std::vector<MetricValue> evaluate_condition(Queue& queue, const EvaluationSpace&
                         ? std::nullopt
                         : rank_correlation(enrichment(space.gene_sets, predicted), enrichment(space.gene_sets, truth)));
   }
+  if (p.bits_per_gene)
+    add("bits_per_gene", *p.bits_per_gene);
+  else
+    skip("bits_per_gene");
   if (p.stated.half_width.empty()) {
     skip("coverage_90_mean"), skip("stated_error");
   } else {

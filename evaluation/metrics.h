@@ -51,7 +51,8 @@ struct Prediction {
   std::vector<double> mean;  // [genes]
   std::vector<float> cells;  // [count, genes] log1p, or empty: a model of means
   std::size_t count = 0;
-  MeanStatement stated = {};  // about the observed mean of all held-out cells
+  MeanStatement stated = {};                 // about the observed mean of all held-out cells
+  std::optional<double> bits_per_gene = {};  // of held-out cells, where the model has a likelihood
 };
 
 /// Every metric of one held-out condition that needs no others, in the order of metric_names(). `pit` receives how many

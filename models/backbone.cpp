@@ -87,6 +87,19 @@ GeneratedCells Backbone::sample(Queue& queue, const Query& q, std::size_t count,
                        options_.decoder_calibration == "on");
 }
 
+LogLikelihood Backbone::log_likelihood(Queue&, const Query& q, const std::vector<float>& expression,
+                                       const LikelihoodOptions&) const {
+  const std::size_t K = space_.width();
+  const std::vector<float> latent =
+      space_.coordinates(about_mean(expression, mean(q)), expression.size() / data_.genes);
+  LogLikelihood log_p{std::vector<double>(latent.size() / K, 0), std::vector<double>(latent.size() / K, 0)};
+  for (std::size_t i = 0; i < latent.size(); ++i) {
+    const double variance = space_.residual_variance[i % K], z = static_cast<double>(latent[i]);
+    log_p.value[i / K] -= .5 * (z * z / variance + std::log(2 * M_PI * variance));
+  }
+  return log_p;
+}
+
 std::vector<std::string> Backbone::report() const {
   auto lines = means_.report();
   for (const std::string& line : log_sizes_.report()) lines.push_back("logarithm of library size: " + line);

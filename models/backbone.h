@@ -24,6 +24,10 @@ class Backbone : public Model {
   std::vector<double> left_out_mean(const Query& query) const { return means_.left_out_mean(query); }
   bool was_seen(const Query& query) const { return means_.was_seen(query); }
   GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const override;
+  bool has_likelihood(const Query&) const override { return true; }
+  /// That of the coordinates' residuals, independent Gaussians.
+  LogLikelihood log_likelihood(Queue& queue, const Query& query, const std::vector<float>& expression,
+                               const LikelihoodOptions& options) const override;
   /// What of the options a fitted backbone depends on: two with the same text may share one.
   static std::string depends_on(const TrainingOptions& options);
   std::vector<std::string> report() const override;

@@ -18,6 +18,15 @@ std::vector<float> LatentSpace::coordinates(const std::vector<float>& deviations
   return project(components, about.data(), rows);
 }
 
+std::vector<float> about_mean(const std::vector<float>& expression, const std::vector<double>& mean) {
+  const std::size_t G = mean.size();
+  require_input(expression.size() % G == 0, "likelihood: ", expression.size(), " values are not whole cells of ", G,
+                " genes");
+  std::vector<float> about(expression);
+  for (std::size_t i = 0; i < about.size(); ++i) about[i] -= static_cast<float>(mean[i % G]);
+  return about;
+}
+
 LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::vector<float>& residuals) {
   const std::size_t G = data.genes, n = data.cells();
   LatentSpace s;
@@ -43,6 +52,12 @@ LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::
     for (std::size_t k = 0; k < K; ++k)
       s.residual_variance[k] += std::pow(static_cast<double>(residuals[i * K + k]), 2) / std::max(1.0, degrees);
   for (double& v : s.residual_variance) v = std::max(v, 1e-8);
+  if (K < G) {
+    double all = 0;
+    for (const float v : centred) all += static_cast<double>(v) * static_cast<double>(v) / std::max(1.0, degrees);
+    for (const double v : s.residual_variance) all -= v;
+    s.left_out_variance = std::max(all / static_cast<double>(G - K), 1e-8);
+  }
   // Counting noise alone: the variance of log1p(a X) for X Poisson at the gene's mean share of each library, exactly,
   // averaged over an even choice of cells.
   std::vector<double> share(G, 0), noise(G, 0);

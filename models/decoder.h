@@ -13,12 +13,16 @@ struct LatentSpace {
   PrincipalComponents components;
   std::vector<double> residual_variance;  // [width], of training cells about their condition means
   std::vector<double> technical_share;    // [width], in [0, 1]
+  double left_out_variance = 0;           // of residuals along each direction of the genes that is no coordinate
 
   bool is_genes() const { return components.components.rows == 0; }
   std::size_t width() const { return residual_variance.size(); }
   /// Coordinates of deviations from a mean: [rows, genes] to [rows, width].
   std::vector<float> coordinates(const std::vector<float>& deviations, std::size_t rows) const;
 };
+
+/// Cells [rows, genes] about a mean [genes]. Throws InputError for what is not whole cells.
+std::vector<float> about_mean(const std::vector<float>& expression, const std::vector<double>& mean);
 
 /// Fits the space to training cells and estimates the technical share: the variance of log1p expression that
 /// Poisson counting alone gives, projected on each component. `latent` 0: the genes. `residuals` receives the cells'

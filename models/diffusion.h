@@ -30,6 +30,7 @@ class Diffusion : public NetworkModel {
   /// ones.
   LogLikelihood log_likelihood(Queue& queue, const Query& query, const std::vector<float>& expression,
                                const LikelihoodOptions& options) const override;
+  bool has_likelihood(const Query&) const override { return true; }
 
   void resume(Queue& queue, const ProgressCallback& progress) override;
   void set_state(Queue& queue, const State& state) override;

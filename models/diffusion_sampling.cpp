@@ -107,12 +107,8 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
 LogLikelihood Diffusion::log_likelihood(Queue& queue, const Query& q, const std::vector<float>& expression,
                                         const LikelihoodOptions& o) const {
   const std::size_t G = backbone_->data().genes, K = width(), cells = expression.size() / G;
-  require_input(cells * G == expression.size(), "likelihood: ", expression.size(), " values are not whole cells of ", G,
-                " genes");
   const auto mean = centre(q);  // what the network's residuals are about
-  std::vector<float> about(expression);
-  for (std::size_t i = 0; i < about.size(); ++i) about[i] -= static_cast<float>(mean[i % G]);
-  std::vector<float> residual = backbone_->space().coordinates(about, cells);
+  std::vector<float> residual = backbone_->space().coordinates(about_mean(expression, mean), cells);
   for (float& v : residual) v *= static_cast<float>(scale_);
   // The density of the residuals is that of the extended coordinates integrated over the fill, a unit normal: three
   // nodes of Gauss and Hermite.

@@ -30,6 +30,10 @@ class Flow : public NetworkModel {
   /// control cell is left out.
   LogLikelihood log_likelihood(Queue& queue, const Query& query, const std::vector<float>& expression,
                                const LikelihoodOptions& options) const override;
+  /// Not between times, whose cells are displaced pairs, nor with `--objective transport`.
+  bool has_likelihood(const Query& query) const override {
+    return options_.objective == "flow-matching" && !query.between;
+  }
 
   /// Carries scaled residuals [rows, width] from `from` to `to` (0: control, 1: perturbed) under a query.
   std::vector<float> carry(Queue& queue, const Query& query, const std::vector<float>& residuals, double from,

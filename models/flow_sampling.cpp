@@ -140,16 +140,12 @@ Flow::Base Flow::fit_base(std::size_t context) const {
 LogLikelihood Flow::log_likelihood(Queue& queue, const Query& q, const std::vector<float>& expression,
                                    const LikelihoodOptions& o) const {
   const std::size_t G = data().genes, K = width(), cells = expression.size() / G;
-  require_input(cells * G == expression.size(), "likelihood: ", expression.size(), " values are not whole cells of ", G,
-                " genes");
   require_input(o.steps >= 1 && o.steps <= 100000, "a likelihood needs 1 to 100000 steps, not ", o.steps);
   require_input(options_.objective == "flow-matching",
                 "objective transport gives a map of one step, not a flow: it has "
                 "no likelihood");
   const auto mean = backbone_->mean(q);
-  std::vector<float> about(expression);
-  for (std::size_t i = 0; i < about.size(); ++i) about[i] -= static_cast<float>(mean[i % G]);
-  const std::vector<float> residual = backbone_->space().coordinates(about, cells);
+  const std::vector<float> residual = backbone_->space().coordinates(about_mean(expression, mean), cells);
   const Base& base = bases_[q.context];
 
   Parameters parameters = parameters_->averaged();

@@ -85,6 +85,8 @@ class Model {
                                                  std::uint64_t) const {
     throw InputError(text("model ", name(), ": does not follow cells over several times; train --model flow"));
   }
+  /// Whether log_likelihood() answers a query.
+  virtual bool has_likelihood(const Query&) const { return false; }
   /// Natural logarithm of the density of cells [rows, genes] (log1p expression) under a condition; in which space the
   /// density is, models say. Throws Error where a model has none.
   virtual LogLikelihood log_likelihood(Queue&, const Query&, const std::vector<float>&,
