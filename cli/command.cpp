@@ -9,10 +9,8 @@
 #include <filesystem>
 #include <set>
 
-#include "engine/arena.h"
+#include "engine/ceilings.h"
 #include "io/perturbation_features.h"
-#include "kernels/core/philox.h"
-#include "kernels/dense/product.h"
 
 namespace perturbine::cli {
 
@@ -206,48 +204,6 @@ void claim_output(const std::string& path, bool force) {
   if (folder.empty()) folder = ".";
   require_input(fs::is_directory(folder, code), folder.string(), ": no such folder to write into");
   require_input(access(folder.c_str(), W_OK) == 0, folder.string(), ": cannot be written into");
-}
-
-Ceilings measure_ceilings(Queue& queue) {
-  auto best = [&](auto&& run) {
-    run();
-    queue.synchronise();
-    double least = 1e9;
-    for (int i = 0; i < 5; ++i) {
-      const auto start = std::chrono::steady_clock::now();
-      run();
-      queue.synchronise();
-      least = std::min(least, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    }
-    return least;
-  };
-  auto random = [&](std::size_t rows, std::size_t columns, std::uint64_t seed) {
-    std::vector<float> values(rows * columns);
-    for (std::size_t i = 0; i < rows; ++i) normal_row(seed, 0, i, values.data() + i * columns, columns);
-    return Buffer<float>(queue, values);
-  };
-  const bool gpu = queue.device() == Device::cuda;
-  Ceilings c;
-  const std::size_t rows = gpu ? 65536 : 16384, columns = 1024;
-  const Buffer<float> x = random(rows, columns, 1), y(queue, rows * columns);
-  const double copy = best([&] {
-    if (gpu) {
-      queue.copy(y.view().data, x.view().data, rows * columns * sizeof(float));
-      return;
-    }
-    queue.cpu().pool.for_ranges(rows, rows / 16, [&](std::size_t begin, std::size_t end) {
-      std::copy(x.view().data + begin * columns, x.view().data + end * columns, y.view().data + begin * columns);
-    });
-  });
-  c.copy_gigabytes = 2.0 * static_cast<double>(rows * columns) * sizeof(float) / copy / 1e9;
-  const std::size_t m = gpu ? 8192 : 1024;
-  const Buffer<float> a = random(m, m, 2), b = random(m, m, 3), product(queue, m * m);
-  const double seconds = best([&] {
-    queue.run(
-        MatrixProduct<float>{a.matrix(m, m), b.matrix(m, m), product.matrix(m, m), false, true, false, queue.math()});
-  });
-  c.product_gigaflops = 2.0 * std::pow(static_cast<double>(m), 3) / seconds / 1e9;
-  return c;
 }
 
 }  // namespace perturbine::cli

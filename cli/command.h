@@ -73,12 +73,6 @@ extern std::atomic<bool> interrupted;
 /// Thrown to end with exit code 130.
 struct Interrupted {};
 
-/// Measured ceilings of a queue's device: copy (bytes read and written) in GB/s, products in GFLOP/s.
-struct Ceilings {
-  double copy_gigabytes = 0, product_gigaflops = 0;
-};
-Ceilings measure_ceilings(Queue& queue);
-
 using AddCommand = void (*)(CLI::App& app, Common& common, std::function<void()>& action);
 void add_inspect(CLI::App&, Common&, std::function<void()>&);
 void add_simulate(CLI::App&, Common&, std::function<void()>&);

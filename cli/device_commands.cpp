@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "cli/command.h"
+#include "engine/ceilings.h"
 #include "kernels/dense/product_library.h"
 #include "kernels/operations.h"
 

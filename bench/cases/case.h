@@ -38,8 +38,10 @@ struct Tolerance {
 /// An operation with its operands in memory, ready to run.
 struct Instance {
   virtual ~Instance() = default;
-  virtual void run(Queue& queue) = 0;  // on an executor
-  virtual void run_reference() = 0;    // by the oracle; only for instances in double
+  virtual void run(Queue& queue) = 0;                                 // on an executor
+  virtual void run_with(Queue& queue, Module::Execute function) = 0;  // the same by another function
+  virtual const char* operation_type() const = 0;                     // of the type's name, as Module::find takes it
+  virtual void run_reference() = 0;                                   // by the oracle; only for instances in double
   virtual Cost cost() const = 0;
   virtual std::vector<Buffer>& buffers() = 0;
   Buffer* find(const std::string& name) {
@@ -84,6 +86,10 @@ struct InstanceOf final : Instance {
   void run(Queue& queue) override {
     if constexpr (!std::is_same_v<T, double>) queue.run(op);
   }
+  void run_with(Queue& queue, Module::Execute function) override {
+    if constexpr (!std::is_same_v<T, double>) queue.run_with(function, op);
+  }
+  const char* operation_type() const override { return typeid(Op).name(); }
   void run_reference() override {
     if constexpr (std::is_same_v<T, double>) {
       op.check();

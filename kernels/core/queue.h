@@ -41,18 +41,12 @@ class Queue {
   /// Checks and executes one operation. On a GPU the call returns before the work is done.
   template <Operation Op>
   void run(const Op& op) {
-    const std::vector<Operand> operands = operands_of(op);
-    check_operands(
-        Op::name, operands, requires { Op::in_place; });
-    op.check();
-    if (observers_.empty()) {
-      dispatch(op);
-      return;
-    }
-    const OperationRecord record{Op::name, op.cost(), operands};
-    for (Observer* o : observers_) o->before(*this, record);
-    dispatch(op);
-    for (Observer* o : observers_) o->after(*this, record);
+    execute_observed(op, [&] { dispatch(op); });
+  }
+  /// The same by another function than the library's: one of this queue's executor (Cpu, Emulated or Cuda).
+  template <Operation Op>
+  void run_with(Module::Execute function, const Op& op) {
+    execute_observed(op, [&] { function(module_ == nullptr ? static_cast<void*>(cpu_.get()) : executor_.get(), &op); });
   }
 
   Device device() const { return device_; }
@@ -78,6 +72,22 @@ class Queue {
   CapturedWork capture(std::function<void()> work);
 
  private:
+  template <class Op, class Execute>
+  void execute_observed(const Op& op, Execute&& execute_it) {
+    const std::vector<Operand> operands = operands_of(op);
+    check_operands(
+        Op::name, operands, requires { Op::in_place; });
+    op.check();
+    if (observers_.empty()) {
+      execute_it();
+      return;
+    }
+    const OperationRecord record{Op::name, op.cost(), operands};
+    for (Observer* o : observers_) o->before(*this, record);
+    execute_it();
+    for (Observer* o : observers_) o->after(*this, record);
+  }
+
   template <class Op>
   void dispatch(const Op& op) {
     if (module_ == nullptr) {

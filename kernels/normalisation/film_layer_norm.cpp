@@ -85,7 +85,7 @@ template <class T>
 void run(Cpu& cpu, const FilmLayerNorm<T>& op) {
   auto row = [&](std::size_t i, T* y) { op.activate ? forward_row<true>(op, i, y) : forward_row<false>(op, i, y); };
   if constexpr (std::is_same_v<T, float>)
-    if (op.cost().bytes > streaming_bytes) {
+    if (op.cost().bytes > streaming_bytes()) {
       cpu.pool.for_ranges(op.x.rows, rows_per_task(op.x.columns), [&](std::size_t begin, std::size_t end) {
         float* y = scratch_rows<float>(op.x.columns);
         for (std::size_t i = begin; i < end; ++i) {
@@ -106,7 +106,7 @@ void run(Cpu& cpu, const FilmLayerNormBackward<T>& op) {
   };
   const std::size_t n = op.x.columns;
   if constexpr (std::is_same_v<T, float>)
-    if (op.cost().bytes > streaming_bytes && !op.accumulate) {
+    if (op.cost().bytes > streaming_bytes() && !op.accumulate) {
       cpu.pool.for_ranges(op.x.rows, rows_per_task(n), [&](std::size_t begin, std::size_t end) {
         float* rows = scratch_rows<float>(3 * n);
         for (std::size_t i = begin; i < end; ++i) {

@@ -1,0 +1,22 @@
+#include "bench/studies/studies.h"
+
+namespace perturbine::studies {
+
+Study noising() {
+  return {
+      "noising",
+      "x = alpha x0 + sigma e: is it cheaper to keep the noise e in memory or to make it again from its counter?",
+      {{"diffusion_noise", "f32", {256, 2000}, {{71, 229}, {29, 541}, {64, 1}}}},
+      {{"stored", true, "e was made beforehand and is read (its making not counted)",
+        [](Cost least) { return least.bytes *= 1.5, least; }},
+       {"one_counter", true, "four numbers from one Philox counter at a time, Box-Muller in float"},
+       {"shipped", true, "16 counters side by side, 64 numbers in registers"},
+       {"shipped", false, "a counter a thread, four numbers each"}},
+      "Reading stored noise is the quickest while it lies in a cache, and a training step would still have to make it "
+      "once, write it, keep it until the "
+      "loss and read it twice. Made again it costs no memory at all; vectors make that affordable (a counter at a time "
+      "is several times dearer).",
+  };
+}
+
+}  // namespace perturbine::studies

@@ -1,0 +1,24 @@
+#include "bench/studies/studies.h"
+
+namespace perturbine::studies {
+
+Study products() {
+  return {
+      "products",
+      "Matrix products of the score network: our own loops against the library, and f32 against bf16?",
+      {{"matrix_product.nt", "f32", {256, 512, 512}, {{71, 229, 33}, {131, 515, 64}}},
+       {"matrix_product.nt.bf16_math", "f32", {256, 512, 512}, {{71, 229, 33}, {131, 515, 64}}},
+       {"matrix_product.nt", "f32", {256, 2000, 512}, {}},
+       {"matrix_product.nt.bf16_math", "f32", {256, 2000, 512}, {}}},
+      {{"dot_products", true, "a dot product for every element, vectorised"},
+       {"tiled", true, "16 columns of b packed side by side, six rows at a time in registers"},
+       {"shipped", true, "oneDNN, cut into tiles that only the shape decides"},
+       {"shipped", false, "cuBLASLt"}},
+      "Sixteen columns side by side and a few rows in registers bring plain C++ to a good share of the library, which "
+      "blocks for the caches too; this is where a "
+      "library is worth having. With bf16 products what is gained depends on the processor's units alone: packing both "
+      "matrices is paid in either case.",
+  };
+}
+
+}  // namespace perturbine::studies

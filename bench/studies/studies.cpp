@@ -1,0 +1,12 @@
+// The list of studies.
+#include "bench/studies/studies.h"
+
+namespace perturbine::studies {
+
+const std::vector<Study>& all_studies() {
+  static const std::vector<Study> list{film_layer_norm(), adamw(),    count_likelihood(), noising(),
+                                       pairwise_sum(),    sinkhorn(), products()};
+  return list;
+}
+
+}  // namespace perturbine::studies

@@ -1,0 +1,13 @@
+// One function per study, in the folder of its name.
+#pragma once
+#include "bench/studies/study.h"
+
+namespace perturbine::studies {
+Study film_layer_norm();
+Study adamw();
+Study count_likelihood();
+Study noising();
+Study pairwise_sum();
+Study sinkhorn();
+Study products();
+}  // namespace perturbine::studies
