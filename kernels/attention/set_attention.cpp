@@ -37,7 +37,7 @@ void run(Cpu& cpu, const SetAttention<T>& op) {
         const T* value = op.values.row(i * set + m) + h * width;
         for (std::size_t j = 0; j < width; ++j) sum[j] += weight[m] * static_cast<float>(value[j]);
       }
-      for (std::size_t j = 0; j < width; ++j) op.y(i, h * width + j) = static_cast<T>(sum[j]);
+      for (std::size_t j = 0; j < width; ++j) put(op.y(i, h * width + j), sum[j]);
     }
   });
 }
@@ -63,11 +63,11 @@ void run(Cpu& cpu, const SetAttentionBackward<T>& op) {
         T *dkey = op.dkeys.row(i * set + m) + h * width, *dvalue = op.dvalues.row(i * set + m) + h * width;
         for (std::size_t j = 0; j < width; ++j) {
           dquery[j] += d * static_cast<float>(key[j]);
-          dkey[j] = static_cast<T>(d * static_cast<float>(query[j]));
-          dvalue[j] = static_cast<T>(weight[m] * static_cast<float>(dy[j]));
+          put(dkey[j], d * static_cast<float>(query[j]));
+          put(dvalue[j], weight[m] * static_cast<float>(dy[j]));
         }
       }
-      for (std::size_t j = 0; j < width; ++j) op.dquery(i, h * width + j) = static_cast<T>(dquery[j]);
+      for (std::size_t j = 0; j < width; ++j) put(op.dquery(i, h * width + j), dquery[j]);
     }
   });
 }

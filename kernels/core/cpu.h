@@ -27,6 +27,21 @@ void for_rows(Cpu& cpu, std::size_t rows, std::size_t columns, Body&& body) {
   });
 }
 
+/// Stores a number in the element's type: a bfloat16 by its bits, for compilers vectorise a loop over those but not
+/// over the struct.
+inline void put(float& to, float v) { to = v; }
+inline void put(bfloat16& to, float v) { to.bits = bfloat16(v).bits; }
+
+/// Elements that are worked on at a time where rows are fetched ahead.
+inline constexpr std::size_t fetched_block = 64;
+/// Asks for fetched_block elements from `p` on, which may lie past the end of anything. Hardware follows a stream of
+/// addresses but starts anew at every page and does not see the next row of four arrays while this one is computed.
+template <bool ForWriting = false, class T>
+inline void fetch_ahead(const T* p) {
+  for (std::size_t line = 0; line < fetched_block * sizeof(T) / 64; ++line)
+    __builtin_prefetch(reinterpret_cast<const char*>(p) + 64 * line, ForWriting ? 1 : 0);
+}
+
 /// Outputs of operations that move more than this many bytes go past the caches: no line is read before it is written.
 /// Half of the last cache, where the system tells its size, for a large one keeps what a store past it would send to
 /// memory (bench/studies/film_layer_norm: slower by a third on a processor with 480 MiB).

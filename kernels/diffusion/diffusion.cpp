@@ -25,8 +25,7 @@ void run(Cpu& cpu, const DiffusionNoise<T>& op) {
     T* xt = op.xt.row(i);
     with_noise(op.seed, op.offset[0], i, op.xt.columns, [&](std::size_t j, std::size_t count, const float* noise) {
 #pragma omp simd
-      for (std::size_t k = 0; k < count; ++k)
-        xt[j + k] = static_cast<T>(alpha * static_cast<float>(x0[j + k]) + sigma * noise[k]);
+      for (std::size_t k = 0; k < count; ++k) put(xt[j + k], alpha * static_cast<float>(x0[j + k]) + sigma * noise[k]);
     });
   });
 }
@@ -53,7 +52,7 @@ void loss_row(const DiffusionLoss<T>& op, std::size_t i) {
     total += sum;
     if (dF == nullptr) return;
 #pragma omp simd
-    for (std::size_t k = 0; k < count; ++k) dF[j + k] = static_cast<T>(slope * difference[k]);
+    for (std::size_t k = 0; k < count; ++k) put(dF[j + k], slope * difference[k]);
   });
   op.loss[i] = scale * total;
 }
@@ -74,8 +73,8 @@ void run(Cpu& cpu, const Denoise<T>& op) {
       T* x0 = op.x0.row(i);
 #pragma omp simd
       for (std::size_t j = 0; j < op.x0.columns; ++j)
-        x0[j] = static_cast<T>(formulas::denoised<target()>(static_cast<float>(F[j]), static_cast<float>(xt[j]), alpha,
-                                                            sigma, target() == Target::x0 ? op.variance[j] : 1.0f));
+        put(x0[j], formulas::denoised<target()>(static_cast<float>(F[j]), static_cast<float>(xt[j]), alpha, sigma,
+                                                target() == Target::x0 ? op.variance[j] : 1.0f));
     });
   });
 }
@@ -92,15 +91,15 @@ void run(Cpu& cpu, const ReverseStep<T>& op) {
     if (c[3] == 0.0f) {
 #pragma omp simd
       for (std::size_t j = 0; j < op.y.columns; ++j)
-        y[j] = static_cast<T>(c[0] * static_cast<float>(x[j]) + c[1] * static_cast<float>(x0[j]) +
-                              c2 * static_cast<float>(previous[j]));
+        put(y[j],
+            c[0] * static_cast<float>(x[j]) + c[1] * static_cast<float>(x0[j]) + c2 * static_cast<float>(previous[j]));
       return;
     }
     with_noise(op.seed, offset, i, op.y.columns, [&](std::size_t j, std::size_t count, const float* noise) {
 #pragma omp simd
       for (std::size_t k = j; k < j + count; ++k)
-        y[k] = static_cast<T>(c[0] * static_cast<float>(x[k]) + c[1] * static_cast<float>(x0[k]) +
-                              c2 * static_cast<float>(previous[k]) + c[3] * noise[k - j]);
+        put(y[k], c[0] * static_cast<float>(x[k]) + c[1] * static_cast<float>(x0[k]) +
+                      c2 * static_cast<float>(previous[k]) + c[3] * noise[k - j]);
     });
   });
 }
@@ -113,7 +112,7 @@ void run(Cpu& cpu, const Guidance<T>& op) {
 #pragma omp simd
     for (std::size_t j = 0; j < op.y.columns; ++j) {
       const float n = static_cast<float>(none[j]), c = static_cast<float>(context[j]), b = static_cast<float>(both[j]);
-      y[j] = static_cast<T>(n + op.context_scale * (c - n) + op.perturbation_scale * (b - c));
+      put(y[j], n + op.context_scale * (c - n) + op.perturbation_scale * (b - c));
     }
   });
 }

@@ -49,7 +49,7 @@ void run(Cpu& cpu, const SetEmbedding<T>& op) {
 #pragma omp simd
         for (std::size_t c = 0; c < count; ++c) sum[c] += w * static_cast<float>(row[c]);
       }
-      for (std::size_t c = 0; c < count; ++c) y[j + c] = static_cast<T>(sum[c]);
+      for (std::size_t c = 0; c < count; ++c) put(y[j + c], sum[c]);
     }
   });
 }
@@ -84,7 +84,7 @@ void run(Cpu& cpu, const SetEmbeddingBackward<T>& op) {
 #pragma omp simd
         for (std::size_t c = 0; c < count; ++c) sum[c] += w * static_cast<float>(dy[c]);
       }
-      for (std::size_t c = 0; c < count; ++c) d[j + c] = static_cast<T>(sum[c]);
+      for (std::size_t c = 0; c < count; ++c) put(d[j + c], sum[c]);
     }
   });
 }

@@ -23,7 +23,7 @@ void run(Cpu& cpu, const LayerNorm<T>& op) {
     const float inverse = 1.0f / std::sqrt(squares / static_cast<float>(n) + op.epsilon);
 #pragma omp simd
     for (std::size_t j = 0; j < n; ++j)
-      y[j] = static_cast<T>((static_cast<float>(x[j]) - mean) * inverse * op.gain[j] + op.bias[j]);
+      put(y[j], (static_cast<float>(x[j]) - mean) * inverse * op.gain[j] + op.bias[j]);
     op.mean[i] = mean;
     op.inverse_deviation[i] = inverse;
   });
@@ -54,7 +54,7 @@ void run(Cpu& cpu, const LayerNormBackward<T>& op) {
       for (std::size_t j = 0; j < n; ++j) {
         const float normalised = (static_cast<float>(x[j]) - mean) * inverse;
         const float g = inverse * (static_cast<float>(dy[j]) * op.gain[j] - mean_d - normalised * mean_dn);
-        dx[j] = static_cast<T>(op.accumulate ? static_cast<float>(dx[j]) + g : g);
+        put(dx[j], op.accumulate ? static_cast<float>(dx[j]) + g : g);
       }
     }
   });

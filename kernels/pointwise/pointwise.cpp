@@ -13,12 +13,12 @@ void run(Cpu& cpu, const Combine<T>& op) {
     T* y = op.y.row(i);
     if (op.b.data == nullptr) {
 #pragma omp simd
-      for (std::size_t j = 0; j < op.y.columns; ++j) y[j] = static_cast<T>(op.factor_a * static_cast<float>(a[j]));
+      for (std::size_t j = 0; j < op.y.columns; ++j) put(y[j], op.factor_a * static_cast<float>(a[j]));
     } else {
       const T* b = op.b.row(i);
 #pragma omp simd
       for (std::size_t j = 0; j < op.y.columns; ++j)
-        y[j] = static_cast<T>(op.factor_a * static_cast<float>(a[j]) + op.factor_b * static_cast<float>(b[j]));
+        put(y[j], op.factor_a * static_cast<float>(a[j]) + op.factor_b * static_cast<float>(b[j]));
     }
   });
 }
@@ -59,7 +59,7 @@ void run(Cpu& cpu, const ScaleRows<T>& op) {
     const T* x = op.x.row(i);
     T* y = op.y.row(i);
 #pragma omp simd
-    for (std::size_t j = 0; j < op.y.columns; ++j) y[j] = static_cast<T>(factor * static_cast<float>(x[j]));
+    for (std::size_t j = 0; j < op.y.columns; ++j) put(y[j], factor * static_cast<float>(x[j]));
   });
 }
 
@@ -70,12 +70,12 @@ void run(Cpu& cpu, const Silu<T>& op) {
     T* y = op.y.row(i);
     if (op.dy.data == nullptr) {
 #pragma omp simd
-      for (std::size_t j = 0; j < op.y.columns; ++j) y[j] = static_cast<T>(formulas::silu(static_cast<float>(x[j])));
+      for (std::size_t j = 0; j < op.y.columns; ++j) put(y[j], formulas::silu(static_cast<float>(x[j])));
     } else {
       const T* dy = op.dy.row(i);
 #pragma omp simd
       for (std::size_t j = 0; j < op.y.columns; ++j)
-        y[j] = static_cast<T>(static_cast<float>(dy[j]) * formulas::silu_slope(static_cast<float>(x[j])));
+        put(y[j], static_cast<float>(dy[j]) * formulas::silu_slope(static_cast<float>(x[j])));
     }
   });
 }

@@ -25,8 +25,8 @@ void run(Cpu& cpu, const GatedResidualBackward<T>& op) {
 #pragma omp simd
     for (std::size_t j = 0; j < op.dy.columns; ++j) {
       const float g = static_cast<float>(dy[j]);
-      dbranch[j] = static_cast<T>(g * static_cast<float>(gate[j]));
-      dgate[j] = static_cast<T>(g * static_cast<float>(branch[j]));
+      put(dbranch[j], g * static_cast<float>(gate[j]));
+      put(dgate[j], g * static_cast<float>(branch[j]));
     }
   });
 }

@@ -28,18 +28,37 @@ class PackedPoints {
   std::size_t tiles() const { return (count_ + tile - 1) / tile; }
   /// Coordinate k of the 64 points of tile t.
   const float* column(std::size_t t, std::size_t k) const { return data_ + (t * width_ + k) * tile; }
-  /// |x - y|^2 for the 64 points y of tile t; those behind the last are at the origin.
-  void squared_distances(const float* x, std::size_t t, float (&squared)[tile]) const {
-    for (std::size_t j = 0; j < tile; ++j) squared[j] = 0;
+  /// |x - y|^2 of `Rows` points x and the 64 points y of tile t; those behind the last are at the origin. The sums stay
+  /// in registers and every y is read once for all rows; a point's sums do not depend on which others are beside it.
+  template <std::size_t Rows>
+  void squared_distances(const float* const (&x)[Rows], std::size_t t, float (&squared)[Rows][tile]) const {
+    Lanes sum[Rows][quarters] = {};
     for (std::size_t k = 0; k < width_; ++k) {
-      const float xk = x[k];
-      const float* yk = data_ + (t * width_ + k) * tile;
-#pragma omp simd
-      for (std::size_t j = 0; j < tile; ++j) squared[j] += (xk - yk[j]) * (xk - yk[j]);
+      const Lanes* y = reinterpret_cast<const Lanes*>(column(t, k));
+      for (std::size_t r = 0; r < Rows; ++r)
+        for (std::size_t q = 0; q < quarters; ++q) {
+          const Lanes d = x[r][k] - y[q];
+          sum[r][q] += d * d;
+        }
     }
+    for (std::size_t r = 0; r < Rows; ++r)
+      for (std::size_t q = 0; q < quarters; ++q) *reinterpret_cast<Lanes*>(squared[r] + q * lanes) = sum[r][q];
   }
+  void squared_distances(const float* x, std::size_t t, float (&squared)[tile]) const {
+    squared_distances<1>({x}, t, reinterpret_cast<float(&)[1][tile]>(squared));
+  }
+  /// How many rows at once the registers hold the sums of.
+#if defined(__AVX512F__)
+  static constexpr std::size_t rows_at_once = 4;
+#else
+  static constexpr std::size_t rows_at_once = 1;
+#endif
 
  private:
+  static constexpr std::size_t lanes = 16, quarters = tile / lanes;
+  /// Sixteen floats; compilers split it where registers are narrower.
+  using Lanes [[gnu::vector_size(64), gnu::aligned(4), gnu::may_alias]] = float;
+
   std::size_t width_, count_;
   float* data_;
 };

@@ -19,14 +19,17 @@ void apply_kernel(const Op& op, float* squared, std::size_t n) {
     return;
   }
   const float share = 1.0f / static_cast<float>(std::max<std::size_t>(1, op.gammas.size));
-  float gamma[16];
-  std::copy_n(op.gammas.data, op.gammas.size, gamma);
-  const std::size_t count = op.gammas.size;
+  constexpr std::size_t lanes = 64;
+  for (std::size_t first = 0; first < n; first += lanes) {
+    const std::size_t count = std::min(lanes, n - first);
+    float sum[lanes] = {};
+    for (std::size_t g = 0; g < op.gammas.size; ++g) {
+      const float gamma = op.gammas[g];
 #pragma omp simd
-  for (std::size_t j = 0; j < n; ++j) {
-    float sum = 0;
-    for (std::size_t g = 0; g < count; ++g) sum += formulas::exp(-gamma[g] * squared[j]);
-    squared[j] = share * sum;
+      for (std::size_t j = 0; j < count; ++j) sum[j] += formulas::exp(-gamma * squared[first + j]);
+    }
+#pragma omp simd
+    for (std::size_t j = 0; j < count; ++j) squared[first + j] = share * sum[j];
   }
 }
 
@@ -75,6 +78,25 @@ void materialised(Cpu& cpu, const Op& op) {
   });
 }
 
+void one_row(Cpu& cpu, const Op& op) {
+  constexpr std::size_t tile = PackedPoints::tile;
+  const std::size_t m = op.y.rows;
+  const PackedPoints y(cpu, op.y);
+  for_rows(cpu, op.x.rows, m * 4, [&](std::size_t i) {
+    double total = 0;
+    for (std::size_t t = 0; t < y.tiles(); ++t) {
+      float value[tile];
+      y.squared_distances(op.x.row(i), t, value);
+      apply_kernel(op, value, tile);
+      if (op.same && i / tile == t) value[i % tile] = 0;
+      float sum = 0;
+      for (std::size_t j = 0; j < std::min(tile, m - t * tile); ++j) sum += value[j];
+      total += static_cast<double>(sum);
+    }
+    op.sum[i] = static_cast<float>(total);
+  });
+}
+
 void as_a_product(Cpu& cpu, const Op& op) {
   constexpr std::size_t block = 64;
   const std::size_t m = op.y.rows, width = op.x.columns;
@@ -105,6 +127,7 @@ void as_a_product(Cpu& cpu, const Op& op) {
 
 PERTURBINE_VARIANT("pairwise_sum", "a_pair_at_a_time", Cpu, a_pair_at_a_time, PairwiseSum<float>)
 PERTURBINE_VARIANT("pairwise_sum", "materialised", Cpu, materialised, PairwiseSum<float>)
+PERTURBINE_VARIANT("pairwise_sum", "one_row", Cpu, one_row, PairwiseSum<float>)
 PERTURBINE_VARIANT("pairwise_sum", "as_a_product", Cpu, as_a_product, PairwiseSum<float>)
 
 }  // namespace perturbine::studies

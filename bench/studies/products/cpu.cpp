@@ -14,31 +14,34 @@ void check_form(const Op& op) {
   require(!op.transpose_a && op.transpose_b && !op.accumulate, "this variant is of a b^T");
 }
 // bf16 products round their inputs, as the library does.
-float input(const Op& op, float v) { return op.math == Math::bf16 ? static_cast<float>(bfloat16(v)) : v; }
+template <bool Bf16>
+float input(float v) {
+  return Bf16 ? static_cast<float>(bfloat16(v)) : v;
+}
 
+template <bool Bf16>
 void dot_products(Cpu& cpu, const Op& op) {
-  check_form(op);
   const std::size_t inner = op.a.columns;
   for_rows(cpu, op.c.rows, op.c.columns * inner, [&](std::size_t i) {
     for (std::size_t j = 0; j < op.c.columns; ++j) {
       const float *a = op.a.row(i), *b = op.b.row(j);
       float sum = 0;
 #pragma omp simd reduction(+ : sum)
-      for (std::size_t k = 0; k < inner; ++k) sum += input(op, a[k]) * input(op, b[k]);
+      for (std::size_t k = 0; k < inner; ++k) sum += input<Bf16>(a[k]) * input<Bf16>(b[k]);
       op.c(i, j) = sum;
     }
   });
 }
 
+template <bool Bf16>
 void tiled(Cpu& cpu, const Op& op) {
-  check_form(op);
   constexpr std::size_t lanes = 32, rows = 6;
   const std::size_t inner = op.a.columns, m = op.c.columns, panels = (m + lanes - 1) / lanes;
   float* packed = cpu.workspace.get<float>(panels * inner * lanes);
   cpu.pool.run(panels, [&](std::size_t p) {
     for (std::size_t k = 0; k < inner; ++k)
       for (std::size_t j = 0; j < lanes; ++j)
-        packed[(p * inner + k) * lanes + j] = p * lanes + j < m ? input(op, op.b(p * lanes + j, k)) : 0.0f;
+        packed[(p * inner + k) * lanes + j] = p * lanes + j < m ? input<Bf16>(op.b(p * lanes + j, k)) : 0.0f;
   });
   const std::size_t strips = (op.c.rows + rows - 1) / rows;
   cpu.pool.for_ranges(strips, 4, [&](std::size_t first, std::size_t last) {
@@ -51,7 +54,7 @@ void tiled(Cpu& cpu, const Op& op) {
         const float* b = packed + p * inner * lanes;
         for (std::size_t k = 0; k < inner; ++k, b += lanes)
           for (std::size_t r = 0; r < rows; ++r) {
-            const float v = input(op, a[r][k]);
+            const float v = input<Bf16>(a[r][k]);
 #pragma omp simd
             for (std::size_t j = 0; j < lanes; ++j) sum[r][j] += v * b[j];
           }
@@ -61,9 +64,16 @@ void tiled(Cpu& cpu, const Op& op) {
   });
 }
 
+template <void (*F32)(Cpu&, const Op&), void (*Bf16)(Cpu&, const Op&)>
+void by_math(Cpu& cpu, const Op& op) {
+  check_form(op);
+  (op.math == Math::bf16 ? Bf16 : F32)(cpu, op);
+}
+
 }  // namespace
 
-PERTURBINE_VARIANT("products", "dot_products", Cpu, dot_products, MatrixProduct<float>)
-PERTURBINE_VARIANT("products", "tiled", Cpu, tiled, MatrixProduct<float>)
+PERTURBINE_VARIANT("products", "dot_products", Cpu, (by_math<dot_products<false>, dot_products<true>>),
+                   MatrixProduct<float>)
+PERTURBINE_VARIANT("products", "tiled", Cpu, (by_math<tiled<false>, tiled<true>>), MatrixProduct<float>)
 
 }  // namespace perturbine::studies
