@@ -1,4 +1,6 @@
 // study NAME: one question about a kernel, its variants against the oracle and the clock.
+#include <unistd.h>
+
 #include <cstdio>
 #include <ctime>
 #include <fstream>
@@ -23,7 +25,7 @@ constexpr const char* usage =
     "  --variant FILE              a variant of your own: FILE.cpp for cpu, FILE.cu for cuda and emulated; it ends "
     "with\n"
     "                              PERTURBINE_VARIANT (bench/studies/variant.h) and is compiled now\n"
-    "  --json FILE, --svg FILE     write the measurements, a picture of them\n";
+    "  --json FILE, --svg FILE, --page FILE  write the measurements, a picture of them, a page with both (Markdown)\n";
 
 std::string quoted(const std::string& s) {
   std::string out = "\"";
@@ -47,18 +49,37 @@ std::string list_of(const std::vector<double>& values) {
   return "[" + s + "]";
 }
 
-std::string json_of(const Study& study, const studies::StudyResult& result, const std::string& device,
-                    const std::string& name, int threads) {
-  const auto& [measured, c] = result;
+std::string today() {
   char date[32];
   const std::time_t now = std::time(nullptr);
   std::strftime(date, sizeof date, "%Y-%m-%d", std::localtime(&now));
-  std::string s = text("{\"schema\": \"perturbine.study/1\", \"study\": ", quoted(study.name),
-                       ", \"question\": ", quoted(study.question), ",\n \"learned\": ", quoted(study.learned),
-                       ",\n \"date\": ", quoted(date), ", \"device\": ", quoted(device), ", \"name\": ", quoted(name),
-                       ", \"threads\": ", threads, ", \"compiler\": ", quoted(__VERSION__),
-                       ",\n \"ceilings\": {\"copy_gigabytes_per_second\": ", c.copy_gigabytes,
-                       ", \"product_gigaflops\": ", c.product_gigaflops, "},\n \"variants\": [");
+  return date;
+}
+
+// The processor as the system names it, with its last cache.
+std::string processor() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);)
+    if (line.rfind("model name", 0) == 0) {
+      std::string name = line.substr(line.find(':') + 2);
+#if defined(_SC_LEVEL3_CACHE_SIZE)
+      name += text(", last cache ", sysconf(_SC_LEVEL3_CACHE_SIZE) >> 20, " MiB");
+#endif
+      return name;
+    }
+  return "cpu";
+}
+
+std::string json_of(const Study& study, const studies::StudyResult& result, const std::string& device,
+                    const std::string& name, int threads) {
+  const auto& [measured, c] = result;
+  std::string s =
+      text("{\"schema\": \"perturbine.study/1\", \"study\": ", quoted(study.name),
+           ", \"question\": ", quoted(study.question), ",\n \"learned\": ", quoted(study.learned),
+           ",\n \"date\": ", quoted(today()), ", \"device\": ", quoted(device), ", \"name\": ", quoted(name),
+           ", \"threads\": ", threads, ", \"compiler\": ", quoted(__VERSION__),
+           ",\n \"ceilings\": {\"copy_gigabytes_per_second\": ", c.copy_gigabytes,
+           ", \"product_gigaflops\": ", c.product_gigaflops, "},\n \"variants\": [");
   for (std::size_t i = 0; i < measured.size(); ++i) {
     const Measurement& m = measured[i];
     s += text(i == 0 ? "" : ",", "\n  {\"case\": ", quoted(m.case_name), ", \"variant\": ", quoted(m.variant),
@@ -93,7 +114,7 @@ void print(const Study& study, const studies::StudyResult& result, bool timed) {
 }
 
 struct Arguments {
-  std::string study, device = "cpu", json, svg, variant;
+  std::string study, device = "cpu", json, svg, page, variant;
   int threads = 0;
   studies::RunOptions run;
   bool list = false;
@@ -130,6 +151,8 @@ Arguments parse(int argc, char** argv) {
       a.json = value();
     else if (word == "--svg")
       a.svg = value();
+    else if (word == "--page")
+      a.page = value();
     else if (word == "--variant")
       a.variant = value();
     else {
@@ -165,13 +188,17 @@ int run(const Arguments& a) {
   studies::RunOptions options = a.run;
   options.time = options.time && device != Device::emulated;
   const studies::StudyResult result = studies::run_study(study, queue, options);
-  const std::string name = device == Device::cuda ? cuda_module()->describe(0) : a.device;
+  const std::string name = device == Device::cuda ? cuda_module()->describe(0) : processor();
   if (options.time)
     std::printf("%s, %d threads, copy %.1f GB/s, products %.0f GFLOP/s\n", name.c_str(), queue.threads(),
                 result.ceilings.copy_gigabytes, result.ceilings.product_gigaflops);
   print(study, result, options.time);
   if (!a.json.empty()) write(a.json, json_of(study, result, a.device, name, queue.threads()));
   if (!a.svg.empty() && options.time) write(a.svg, studies::picture(study, result));
+  if (!a.page.empty() && options.time)
+    write(a.page,
+          studies::page(study, result, text(name, ", ", queue.threads(), " threads, g++ ", __VERSION__, ", ", today()),
+                        a.svg));
   for (const Measurement& m : result.measured)
     if (!m.differs.empty()) return 1;
   return 0;

@@ -68,6 +68,11 @@ bool open_cuda_variants();
 /// Compiles a file with a variant for a queue's device and opens it. Throws Error with the compiler's words.
 void open_variant_file(const std::string& path, Device device);
 
+/// What a page says of a study: question, the tables of its cases, what was learned. `measured_on`: the machine in
+/// words.
+std::string page(const Study& study, const StudyResult& result, const std::string& measured_on,
+                 const std::string& picture_file);
+
 /// A bar for each variant of each case, its time and, as a line, the predicted one; an SVG picture.
 std::string picture(const Study& study, const StudyResult& result);
 

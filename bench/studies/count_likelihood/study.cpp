@@ -13,11 +13,9 @@ Study count_likelihood() {
        {"sparse_products", true, "non-zeros by products of (theta + i), one at a time, in float"},
        {"shipped", true, "the same, sixteen non-zeros side by side"},
        {"shipped", false, "zeros first, then non-zeros, a block 64 rows"}},
-      "A zero needs no gamma function: -theta log(1 + mean / theta), vector code over the whole row. That is most of "
-      "the gain; products instead of gamma "
-      "functions for small counts is the rest of the accuracy (float is enough, nothing large cancels), and packing "
-      "non-zeros into vectors the rest of the "
-      "time. What is left is arithmetic on zeros, not memory.",
+      "A zero needs no gamma function: -theta log(1 + mean / theta), vector code over the whole row, and that is "
+      "most of the gain. Products instead of gamma functions make float enough for small counts, and sixteen "
+      "non-zeros side by side take more than half of what is left. The rest is arithmetic on zeros, not memory.",
   };
 }
 

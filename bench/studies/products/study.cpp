@@ -11,13 +11,12 @@ Study products() {
        {"matrix_product.nt", "f32", {256, 2000, 512}, {}},
        {"matrix_product.nt.bf16_math", "f32", {256, 2000, 512}, {}}},
       {{"dot_products", true, "a dot product for every element, vectorised"},
-       {"tiled", true, "16 columns of b packed side by side, six rows at a time in registers"},
+       {"tiled", true, "32 columns of b packed side by side, six rows at a time in registers"},
        {"shipped", true, "oneDNN, cut into tiles that only the shape decides"},
        {"shipped", false, "cuBLASLt"}},
-      "Sixteen columns side by side and a few rows in registers bring plain C++ to a good share of the library, which "
-      "blocks for the caches too; this is where a "
-      "library is worth having. With bf16 products what is gained depends on the processor's units alone: packing both "
-      "matrices is paid in either case.",
+      "Thirty-two columns side by side and six rows in registers bring plain C++ to two thirds of the library, "
+      "which blocks for the caches too; this is where a library is worth having. Its bf16 products run 1.6 times as "
+      "fast as f32; rounding inputs by ourselves at every use costs more than it brings.",
   };
 }
 

@@ -11,9 +11,8 @@ Study sinkhorn() {
        {"one_walk", true, "the sum is rescaled whenever a larger term comes, a vector of partial sums"},
        {"shipped", true, "two walks, vectors; what does not depend on the row is made once"},
        {"shipped", false, "a warp a row, two walks"}},
-      "The matrix lies in the second cache: a second walk is nearly free, while one walk pays for an exponential more "
-      "at each element. The exponentials are the "
-      "time, so they must be vector code.",
+      "The matrix lies in the second cache: a second walk is nearly free, while one walk pays for one more "
+      "exponential at each element. The exponentials are the time, so they must be vector code.",
   };
 }
 
