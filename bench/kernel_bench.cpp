@@ -1,12 +1,13 @@
 // Every case of the list that is marked for benches, on the CPU and, where there is one, a GPU. Each is checked against
 // the oracle before it is timed; inputs rotate so that small caches do not flatter.
 //   kernel_bench [Google Benchmark's options]
-//   kernel_bench --case NAME --shape S --once [--device cpu|cuda] [--type f32|bf16]
+//   kernel_bench --case NAME --shape S --once [--device cpu|cuda] [--type f32|bf16] [--threads N]
 // runs one case of the list once, after one run to warm up and a check: for ncu, nsys and callgrind. S is as in names
 // of cases, 4096x512.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -44,15 +45,16 @@ void run(benchmark::State& state, const cases::Case* c, Queue* queue) {
 
 // One case, once. The case is any of the list, tested or timed.
 int run_once(int argc, char** argv) {
-  std::string name, shape, device = "cpu", type = "f32";
+  std::string name, shape, device = "cpu", type = "f32", threads = "0";
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     if (word == "--once") continue;
-    std::string* to = word == "--case"     ? &name
-                      : word == "--shape"  ? &shape
-                      : word == "--device" ? &device
-                      : word == "--type"   ? &type
-                                           : nullptr;
+    std::string* to = word == "--case"      ? &name
+                      : word == "--shape"   ? &shape
+                      : word == "--device"  ? &device
+                      : word == "--type"    ? &type
+                      : word == "--threads" ? &threads
+                                            : nullptr;
     require(to != nullptr && i + 1 < argc, "'", word, "' is not understood; see the top of bench/kernel_bench.cpp");
     *to = argv[++i];
   }
@@ -63,7 +65,7 @@ int run_once(int argc, char** argv) {
   for (const cases::Case& c : cases::all_cases().cases) {
     if (c.operation + (c.variant.empty() ? "" : "." + c.variant) == name) near += "\n  " + c.name();
     if (c.name() != full) continue;
-    Queue queue(device == "cuda" ? Device::cuda : Device::cpu);
+    Queue queue(device == "cuda" ? Device::cuda : Device::cpu, {.threads = std::atoi(threads.c_str())});
     const std::string verdict = cases::compare_with_oracle(c, queue, cases::Layout::dense);
     require(verdict.empty(), verdict);
     const auto instance = c.instance(queue, cases::Layout::dense);
