@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "engine/ceilings.h"
 #include "kernels/core/observers.h"
 #include "kernels/core/philox.h"
 #include "models/schedule.h"
@@ -182,6 +183,7 @@ void add(const std::string& name, auto&& run) {
 int main(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == "--profile") {
     const std::string_view what = argv[2];
+    Queue queue(Device::cpu);
     Profile profile;
     if (what == "sampling") {
       Sampling sampling(Device::cpu);
@@ -193,7 +195,8 @@ int main(int argc, char** argv) {
       training.s.queue.add_observer(&profile);
       for (int i = 0; i < 20; ++i) training.step();
     }
-    std::fputs(profile.table(0, 0).c_str(), stdout);
+    const Ceilings top = measure_ceilings(queue);
+    std::fputs(profile.table(top.copy_gigabytes, top.product_gigaflops).c_str(), stdout);
     return 0;
   }
   std::vector<std::pair<std::string, Device>> devices{{"", Device::cpu}};

@@ -1,8 +1,9 @@
 """The same work in PyTorch: one line of JSON, names as in our benches, times in milliseconds.
 
-torch_peers.py [cpu|cuda]. Of several repetitions the median and the fastest; on the CPU every case is tried with one and
-two threads and the setting of the better median counts; on a GPU f32 products are tried as f32 and as TF32 (named apart),
-training steps are captured as a graph where that works. Random data.
+torch_peers.py [cpu|cuda]. Of several repetitions the median and the fastest. Every case is tried in every setting this
+PyTorch has (eager, torch.compile; foreach and fused optimisers), on the CPU with one and two threads, and the setting of the
+best median counts and is named; on a GPU f32 products are tried as f32 and as TF32 (named apart), training steps are captured
+as a graph where that works. Random data.
 """
 import json
 import math
@@ -90,13 +91,28 @@ class ScoreNetwork(nn.Module):
         return self.out(self.norm(h))
 
 
-def training_step(autocast, tf32=False):
+can_compile = hasattr(torch, "compile")
+modes = ["eager", "compiled"] if can_compile else ["eager"]
+optimisers = ["foreach", "fused"]
+
+
+def as_mode(function, mode):
+    return torch.compile(function) if mode == "compiled" else function
+
+
+def adamw(parameters, kind):
+    settings = {"capturable": True} if device == "cuda" else {}
+    return torch.optim.AdamW(parameters, lr=1e-3, **{kind: True}, **settings)
+
+
+def training_step(mode, kind, autocast, tf32=False):
     if device == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = tf32
     net = ScoreNetwork(2000, 512, 4, 5000)
+    forward = as_mode(net, mode)
     average = [p.detach().clone() for p in net.parameters()]
     parameters = list(net.parameters())
-    optimiser = torch.optim.AdamW(parameters, lr=1e-3, foreach=True, **({"capturable": True} if device == "cuda" else {}))
+    optimiser = adamw(parameters, kind)
     x0, p, t = torch.randn(256, 2000), torch.randint(0, 5000, (256,)), torch.rand(256)
     alpha, sigma = torch.cos(t * math.pi / 2)[:, None], torch.sin(t * math.pi / 2)[:, None]
 
@@ -104,7 +120,7 @@ def training_step(autocast, tf32=False):
         noise = torch.randn_like(x0)
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast(device, torch.bfloat16, enabled=autocast):
-            F_ = net(alpha * x0 + sigma * noise, t, p)
+            F_ = forward(alpha * x0 + sigma * noise, t, p)
         ((F_.float() - noise) ** 2).mean().backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
@@ -115,9 +131,9 @@ def training_step(autocast, tf32=False):
     return as_graph(step)
 
 
-def sampling(rows):
+def sampling(mode, rows):
     # rows 400: time and perturbation of every cell, as a batch is usually sampled; 1: one row that broadcasts.
-    net = ScoreNetwork(50, 512, 4, 100)
+    net = as_mode(ScoreNetwork(50, 512, 4, 100), mode)
     p = torch.arange(rows) % 100
 
     def run():
@@ -130,24 +146,26 @@ def sampling(rows):
     return as_graph(run)
 
 
-def film_layer_norm():
+def film_layer_norm(mode):
     x, scale, shift = (torch.randn(4096, 512, requires_grad=True) for _ in range(3))
     g = torch.randn(4096, 512)
 
+    forward = as_mode(lambda x, scale, shift: F.silu(F.layer_norm(x, (512,)) * (1 + scale) + shift), mode)
+
     def run():
-        y = F.silu(F.layer_norm(x, (512,)) * (1 + scale) + shift)
+        y = forward(x, scale, shift)
         torch.autograd.grad(y, (x, scale, shift), g)
 
     return run
 
 
-def zinb():
+def zinb(mode):
     counts = (1 + torch.poisson(torch.rand(256, 2000) * 2)) * (torch.rand(256, 2000) < 0.1)
     mean = (torch.rand(256, 2000) + 0.1).requires_grad_()
     logit = torch.randn(256, 2000, requires_grad=True)
     theta = (torch.rand(2000) * 5 + 0.5).requires_grad_()
 
-    def run():  # scvi-tools' form
+    def loss_of(mean, logit, theta):  # scvi-tools' form
         eps = 1e-8
         softplus_pi = F.softplus(-logit)
         log_theta_eps, log_theta_mu_eps = torch.log(theta + eps), torch.log(theta + mean + eps)
@@ -155,18 +173,23 @@ def zinb():
         zero = F.softplus(pi_theta_log) - softplus_pi
         positive = (-softplus_pi + pi_theta_log + counts * (torch.log(mean + eps) - log_theta_mu_eps)
                     + torch.lgamma(counts + theta) - torch.lgamma(theta) - torch.lgamma(counts + 1))
-        loss = -torch.where(counts < eps, zero, positive).sum()
+        return -torch.where(counts < eps, zero, positive).sum()
+
+    forward = as_mode(loss_of, mode)
+
+    def run():
+        loss = forward(mean, logit, theta)
         torch.autograd.grad(loss, (mean, logit, theta))
 
     return run
 
 
-def adamw_average():
+def adamw_average(kind):
     p = [torch.randn(n, requires_grad=True) for n in [1_000_000] * 9 + [140_000]]
     for q in p:
         q.grad = torch.randn_like(q)
     average = [q.detach().clone() for q in p]
-    optimiser = torch.optim.AdamW(p, lr=1e-3, foreach=True)
+    optimiser = adamw(p, kind)
 
     def run():
         optimiser.step()
@@ -177,37 +200,85 @@ def adamw_average():
     return run
 
 
-def noising():
+def noising(mode):
     x0, alpha, sigma = torch.randn(256, 2000), torch.rand(256, 1), torch.rand(256, 1)
+
+    forward = as_mode(lambda x0, alpha, sigma: alpha * x0 + sigma * torch.randn_like(x0), mode)
 
     def run():
         with torch.no_grad():
-            alpha * x0 + sigma * torch.randn_like(x0)
+            forward(x0, alpha, sigma)
 
     return run
 
 
-cases = {
-    "training_step/f32": lambda: training_step(False),
-    "training_step/bf16_products": lambda: training_step(True),
-    **({"training_step/tf32_products": lambda: training_step(False, True)} if device == "cuda" else {}),
-    "sampling_400x50": lambda: sampling(400),
-    "sampling_400x50, one condition": lambda: sampling(1),
-    "film_layer_norm forward+backward 4096x512": film_layer_norm,
-    "count_likelihood zinb 256x2000": zinb,
-    "adamw+average 9.14M": adamw_average,
-    "diffusion_noise 256x2000": noising,
+def sinkhorn(mode):
+    cost, log_weight = torch.rand(256, 256) * 40, torch.full((256,), -math.log(256.0))
+
+    def iterations(cost, log_weight):  # a hundred, in the log domain
+        f, g = torch.zeros(256), torch.zeros(256)
+        for _ in range(100):
+            f = -torch.logsumexp(log_weight + g - cost, 1)
+            g = -torch.logsumexp((log_weight + f)[:, None] - cost, 0)
+        return f, g
+
+    forward = as_mode(iterations, mode)
+
+    def run():
+        with torch.no_grad():
+            forward(cost, log_weight)
+
+    return run
+
+
+def pairs(mode, rbf):
+    x, y = torch.randn(2000, 50), torch.randn(2000, 50)
+    gammas = [2.0, 1.0, 0.5, 0.125, 0.0078125]
+
+    def mean(a, b):
+        if not rbf:
+            return torch.cdist(a, b).mean()
+        squared = torch.cdist(a, b) ** 2
+        return sum(torch.exp(-g * squared).mean() for g in gammas) / len(gammas)
+
+    forward = as_mode(lambda x, y: 2 * mean(x, y) - mean(x, x) - mean(y, y), mode)
+
+    def run():
+        with torch.no_grad():
+            forward(x, y)
+
+    return run
+
+
+training = [(m, o) for m in modes for o in optimisers]
+each_mode = [(m,) for m in modes]
+cases = {  # name: settings, and what to run in one
+    "training_step/f32": (training, lambda m, o: training_step(m, o, False)),
+    "training_step/bf16_products": (training, lambda m, o: training_step(m, o, True)),
+    **({"training_step/tf32_products": (training, lambda m, o: training_step(m, o, False, True))} if device == "cuda" else {}),
+    "sampling_400x50": (each_mode, lambda m: sampling(m, 400)),
+    "sampling_400x50, one condition": (each_mode, lambda m: sampling(m, 1)),
+    "film_layer_norm forward+backward 4096x512": (each_mode, film_layer_norm),
+    "count_likelihood zinb 256x2000": (each_mode, zinb),
+    "adamw+average 9.14M": ([(o,) for o in optimisers], adamw_average),
+    "diffusion_noise 256x2000": (each_mode, noising),
+    "sinkhorn 256x256 x 100": (each_mode, sinkhorn),
+    "energy distance 2x2000x50": (each_mode, lambda m: pairs(m, False)),
+    "rbf mmd 2x2000x50": (each_mode, lambda m: pairs(m, True)),
 }
 results = {}
-for name, make in cases.items():
-    try:
-        run = make()
-        for threads in (1, 2) if device == "cpu" else (1,):
-            torch.set_num_threads(threads)
-            median, fastest = repeat(run)
-            if name not in results or median < results[name]["median"]:
-                results[name] = {"median": median, "fastest": fastest, "threads": threads}
-    except Exception as error:  # an older PyTorch may lack an operation; say so instead of leaving it out
-        results[name] = None
-        print(f"{name}: {error}", file=sys.stderr)
+for name, (settings, make) in cases.items():
+    results[name] = None
+    for setting in settings:
+        try:
+            run = make(*setting)
+            for threads in (1, 2) if device == "cpu" else (1,):
+                torch.set_num_threads(threads)
+                median, fastest = repeat(run)
+                words = ", ".join([*setting, f"{threads} threads" if threads > 1 else "1 thread"])
+                print(f"{name}: {median:.3g} ms ({words})", file=sys.stderr)
+                if results[name] is None or median < results[name]["median"]:
+                    results[name] = {"median": median, "fastest": fastest, "setting": words}
+        except Exception as error:  # an older PyTorch may lack a setting or an operation; say so instead of leaving it out
+            print(f"{name} ({', '.join(setting)}): {str(error).splitlines()[0]}", file=sys.stderr)
 print(json.dumps({"version": torch.__version__, "device": device, "milliseconds": results}))
