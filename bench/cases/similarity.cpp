@@ -41,9 +41,34 @@ void pairwise_sums(CaseList& list) {
     }
 }
 
+// Far from the origin beside one another, y a thousandth of a spread from x, some the same: whoever multiplies out
+// |x - y|^2 loses every digit here.
+void near_pairs(CaseList& list) {
+  for (const bool rbf : {false, true})
+    list.add(FloatOnly{}, "pairwise_sum", {{71, 71, 10}, {130, 130, 50}},
+             [=]<class T>(Operands<T>& o, const Shape& s) {
+               using A = accumulator_t<T>;
+               const Fill far = normal(1, 20);
+               const auto x = contents("x", s[0] * s[2], far);
+               std::size_t at = 0;
+               PairwiseSum<T> op;
+               op.x = o.input("x", s[0], s[2], far);
+               op.y = o.input("y", s[1], s[2], [&](double u, double z) {
+                 const double v = x[at++];
+                 return u < .3 ? v : static_cast<double>(static_cast<float>(v)) + .001 * z;
+               });
+               if (rbf) op.gammas = o.template input_values<A>("gammas", {100, 1, .01});
+               op.sum = o.output_vector("sum", s[0]);
+               op.kernel = rbf ? PairKernel::rbf : PairKernel::euclidean;
+               return op;
+             },
+             {rbf ? "rbf.near" : "euclidean.near", {1e-5, 1e-2, 1e-6}});
+}
+
 }  // namespace
 
 void similarity(CaseList& list) {
+  near_pairs(list);
   pairwise_sums(list);
   const std::vector<Shape> shapes{{71, 10, 3}, {130, 50, 17}, {2, 1, 1}, {29, 7, 129}};
   // The value is a sum of n^2 small products of either sign.

@@ -32,17 +32,15 @@ class PackedPoints {
   /// in registers and every y is read once for all rows; a point's sums do not depend on which others are beside it.
   template <std::size_t Rows>
   void squared_distances(const float* const (&x)[Rows], std::size_t t, float (&squared)[Rows][tile]) const {
-    Lanes sum[Rows][quarters] = {};
-    for (std::size_t k = 0; k < width_; ++k) {
-      const Lanes* y = reinterpret_cast<const Lanes*>(column(t, k));
-      for (std::size_t r = 0; r < Rows; ++r)
-        for (std::size_t q = 0; q < quarters; ++q) {
-          const Lanes d = x[r][k] - y[q];
-          sum[r][q] += d * d;
-        }
-    }
-    for (std::size_t r = 0; r < Rows; ++r)
-      for (std::size_t q = 0; q < quarters; ++q) *reinterpret_cast<Lanes*>(squared[r] + q * lanes) = sum[r][q];
+    sums<Rows>(x, t, squared, [](Lanes& sum, float a, const Lanes& b) {
+      const Lanes d = a - b;
+      sum += d * d;
+    });
+  }
+  /// x . y in the same way: half the work.
+  template <std::size_t Rows>
+  void products(const float* const (&x)[Rows], std::size_t t, float (&product)[Rows][tile]) const {
+    sums<Rows>(x, t, product, [](Lanes& sum, float a, const Lanes& b) { sum += a * b; });
   }
   void squared_distances(const float* x, std::size_t t, float (&squared)[tile]) const {
     squared_distances<1>({x}, t, reinterpret_cast<float(&)[1][tile]>(squared));
@@ -58,6 +56,18 @@ class PackedPoints {
   static constexpr std::size_t lanes = 16, quarters = tile / lanes;
   /// Sixteen floats; compilers split it where registers are narrower.
   using Lanes [[gnu::vector_size(64), gnu::aligned(4), gnu::may_alias]] = float;
+
+  template <std::size_t Rows, class Term>
+  void sums(const float* const (&x)[Rows], std::size_t t, float (&out)[Rows][tile], Term&& add_term) const {
+    Lanes sum[Rows][quarters] = {};
+    for (std::size_t k = 0; k < width_; ++k) {
+      const Lanes* y = reinterpret_cast<const Lanes*>(column(t, k));
+      for (std::size_t r = 0; r < Rows; ++r)
+        for (std::size_t q = 0; q < quarters; ++q) add_term(sum[r][q], x[r][k], y[q]);
+    }
+    for (std::size_t r = 0; r < Rows; ++r)
+      for (std::size_t q = 0; q < quarters; ++q) *reinterpret_cast<Lanes*>(out[r] + q * lanes) = sum[r][q];
+  }
 
   std::size_t width_, count_;
   float* data_;

@@ -97,6 +97,32 @@ void one_row(Cpu& cpu, const Op& op) {
   });
 }
 
+void four_rows(Cpu& cpu, const Op& op) {
+  constexpr std::size_t tile = PackedPoints::tile, at_once = PackedPoints::rows_at_once;
+  const std::size_t m = op.y.rows;
+  const PackedPoints y(cpu, op.y);
+  cpu.pool.for_ranges(op.x.rows, 4 * at_once, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t first = begin; first < end; first += at_once) {
+      const float* x[at_once];
+      for (std::size_t r = 0; r < at_once; ++r) x[r] = op.x.row(std::min(first + r, end - 1));
+      double total[at_once] = {};
+      for (std::size_t t = 0; t < y.tiles(); ++t) {
+        float value[at_once][tile];
+        y.squared_distances<at_once>(x, t, value);
+        for (std::size_t r = 0; r < at_once; ++r) {
+          apply_kernel(op, value[r], tile);
+          if (op.same && (first + r) / tile == t) value[r][(first + r) % tile] = 0;
+          float sum = 0;
+#pragma omp simd reduction(+ : sum)
+          for (std::size_t j = 0; j < std::min(tile, m - t * tile); ++j) sum += value[r][j];
+          total[r] += static_cast<double>(sum);
+        }
+      }
+      for (std::size_t r = 0; r < at_once && first + r < end; ++r) op.sum[first + r] = static_cast<float>(total[r]);
+    }
+  });
+}
+
 void as_a_product(Cpu& cpu, const Op& op) {
   constexpr std::size_t block = 64;
   const std::size_t m = op.y.rows, width = op.x.columns;
@@ -128,6 +154,7 @@ void as_a_product(Cpu& cpu, const Op& op) {
 PERTURBINE_VARIANT("pairwise_sum", "a_pair_at_a_time", Cpu, a_pair_at_a_time, PairwiseSum<float>)
 PERTURBINE_VARIANT("pairwise_sum", "materialised", Cpu, materialised, PairwiseSum<float>)
 PERTURBINE_VARIANT("pairwise_sum", "one_row", Cpu, one_row, PairwiseSum<float>)
+PERTURBINE_VARIANT("pairwise_sum", "four_rows", Cpu, four_rows, PairwiseSum<float>)
 PERTURBINE_VARIANT("pairwise_sum", "as_a_product", Cpu, as_a_product, PairwiseSum<float>)
 
 }  // namespace perturbine::studies
