@@ -61,7 +61,7 @@ void add_inspect(CLI::App& app, Common& common, std::function<void()>& action) {
 void add_simulate(CLI::App& app, Common& common, std::function<void()>& action) {
   struct Options {
     std::string out, preset = "norman", like;
-    std::size_t cells = 0, genes = 0, doubles = 0;
+    std::size_t cells = 0, genes = 0, perturbations = 0, doubles = 0;
     std::optional<double> responders, rare;
     double depth = 1;
     bool force = false;
@@ -76,6 +76,7 @@ void add_simulate(CLI::App& app, Common& common, std::function<void()>& action) 
   app.add_option("--like", o->like, "take genes, library sizes, means and dispersions from this file's controls");
   app.add_option("--cells", o->cells, "cells of each perturbed condition");
   app.add_option("--genes", o->genes, "genes");
+  app.add_option("--perturbations", o->perturbations, "perturbations (presets norman and screen)");
   app.add_option("--doubles", o->doubles, "combinations of two (preset norman)");
   app.add_option("--responders", o->responders, "share of cells that respond");
   app.add_option("--rare", o->rare, "share of cells that respond threefold");
@@ -89,6 +90,13 @@ void add_simulate(CLI::App& app, Common& common, std::function<void()>& action) 
     if (o->genes != 0) s.genes = o->genes;
     require_input(s.cells_per_condition <= 1000000 && s.genes <= 1000000,
                   "--cells and --genes must not exceed 1,000,000");
+    if (o->perturbations != 0) {
+      require_input(
+          (o->preset == "norman" || o->preset == "screen") && o->perturbations >= 2 && o->perturbations <= 10000,
+          "--perturbations is ", o->perturbations, " but must be 2 to 10000, and goes with presets norman and screen");
+      s.perturbations = o->perturbations;
+      s.doubles = std::min(s.doubles, s.perturbations * (s.perturbations - 1) / 2);
+    }
     if (o->doubles != 0) {
       const std::size_t most = s.perturbations * (s.perturbations - 1) / 2;
       require_input(o->preset == "norman" && o->doubles <= most, "--doubles is ", o->doubles, " but must be at most ",

@@ -12,6 +12,15 @@ namespace {
 
 thread_local bool inside_task = false;
 
+// Tells the core that this is a loop of waiting.
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
 // One parallel call. Workers hold it by shared_ptr: one that wakes late finds no task left and touches nothing else.
 struct Job {
   const std::function<void(std::size_t)>* task = nullptr;
@@ -50,8 +59,7 @@ struct ThreadPool::State {
     std::uint64_t seen = 0;
     for (;;) {
       // Operations of a step follow one another within microseconds: spin briefly before sleeping.
-      for (int spin = 0; spin < 2000 && generation.load(std::memory_order_acquire) == seen; ++spin)
-        __builtin_ia32_pause();
+      for (int spin = 0; spin < 2000 && generation.load(std::memory_order_acquire) == seen; ++spin) pause();
       std::shared_ptr<Job> mine;
       {
         std::unique_lock lock(mutex);
