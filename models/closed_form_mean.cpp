@@ -19,7 +19,18 @@ ClosedFormMean::ClosedFormMean(const TrainingData& data, const PrincipalComponen
 std::vector<double> ClosedFormMean::by_rule(const EffectTable& observed, const EffectTable& shrunk,
                                             const Condition& condition) const {
   const MeanRule& rule = choice_->rule(stratum_of(condition, observed));
-  return FittedMean(rule.shrunk ? shrunk : observed, rule).delta(condition);
+  return FittedMean(rule.shrunk ? shrunk : observed, rule, &condition).delta(condition);
+}
+
+std::vector<double> ClosedFormMean::by_rule(const Condition& condition) const {
+  const Stratum stratum = stratum_of(condition, *effects_);
+  const std::lock_guard lock(fitted_->mutex);
+  auto found = fitted_->by_stratum.find(stratum);
+  if (found == fitted_->by_stratum.end()) {
+    const MeanRule& rule = choice_->rule(stratum);
+    found = fitted_->by_stratum.emplace(stratum, FittedMean(rule.shrunk ? *shrunk_ : *effects_, rule)).first;
+  }
+  return found->second.delta(condition);
 }
 
 std::vector<double> ClosedFormMean::mean(const Query& q) const {
@@ -30,7 +41,7 @@ std::vector<double> ClosedFormMean::mean(const Query& q) const {
   else if (transfer_->knows(q.condition, q.context))
     add_change(m, transfer_->delta(q.condition, q.context));
   else
-    add_change(m, by_rule(*effects_, *shrunk_, q.condition));
+    add_change(m, by_rule(q.condition));
   return m;
 }
 

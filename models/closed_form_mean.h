@@ -1,6 +1,9 @@
 // The closed-form mean of any condition in any context: seen changes as they are, others by the rule that
 // leave-one-out chooses, of shrunken changes. No number of it comes from a network.
 #pragma once
+#include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 
 #include "models/context_transfer.h"
@@ -28,6 +31,13 @@ class ClosedFormMean {
 
  private:
   std::vector<double> by_rule(const EffectTable& observed, const EffectTable& shrunk, const Condition& condition) const;
+  /// The same from all training conditions; rules are fitted once. Samplers ask at every step.
+  std::vector<double> by_rule(const Condition& condition) const;
+  struct FittedRules {
+    std::mutex mutex;
+    std::map<Stratum, FittedMean> by_stratum;
+  };
+  std::shared_ptr<FittedRules> fitted_ = std::make_shared<FittedRules>();
   std::optional<EffectTable> effects_, shrunk_;
   std::optional<RuleChoice> choice_;
   std::optional<ContextTransfer> transfer_;

@@ -101,6 +101,17 @@ HostMatrix ridge(const HostMatrix& A, const HostMatrix& Y, double lambda) {
   return out;
 }
 
+HostMatrix ridge_rows(const HostMatrix& A, const HostMatrix& Y, double lambda, const std::vector<std::size_t>& which) {
+  const View a = view(A), y = view(Y);
+  const Eigen::MatrixXd K = a * a.transpose() + lambda * Eigen::MatrixXd::Identity(a.rows(), a.rows());
+  Eigen::MatrixXd asked(a.rows(), size(which.size()));
+  for (std::size_t k = 0; k < which.size(); ++k) asked.col(size(k)) = a.col(size(which[k]));
+  const Matrix W = Eigen::MatrixXd(K.ldlt().solve(asked)).transpose() * y;
+  HostMatrix out(which.size(), Y.columns);
+  std::copy(W.data(), W.data() + W.size(), out.data.begin());
+  return out;
+}
+
 HostMatrix solve_symmetric(const HostMatrix& A, const HostMatrix& Y) {
   const Matrix X = Eigen::MatrixXd(view(A)).ldlt().solve(Eigen::MatrixXd(view(Y)));
   HostMatrix out(Y.rows, Y.columns);

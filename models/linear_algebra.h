@@ -32,6 +32,8 @@ std::vector<float> project(const PrincipalComponents& p, const float* x, std::si
 
 /// W minimising |A W - Y|^2 + lambda |W|^2: A [n, p], Y [n, g], W [p, g].
 HostMatrix ridge(const HostMatrix& A, const HostMatrix& Y, double lambda);
+/// Rows `which` of the same (of W, one for each column of A), at the cost of these alone.
+HostMatrix ridge_rows(const HostMatrix& A, const HostMatrix& Y, double lambda, const std::vector<std::size_t>& which);
 
 /// X with A X = Y: A [n, n] symmetric and positive definite, Y [n, g].
 HostMatrix solve_symmetric(const HostMatrix& A, const HostMatrix& Y);

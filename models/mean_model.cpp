@@ -102,7 +102,7 @@ std::string MeanRule::name() const {
   return features > 0 ? text(s, " with features(", features, ")") : s;
 }
 
-FittedMean::FittedMean(const EffectTable& table, const MeanRule& rule)
+FittedMean::FittedMean(const EffectTable& table, const MeanRule& rule, const Condition* only)
     : rule_(rule), genes_(table.genes()), mean_(table.genes(), 0) {
   const auto& rows = table.rows();
   for (const auto& r : rows)
@@ -124,11 +124,21 @@ FittedMean::FittedMean(const EffectTable& table, const MeanRule& rule)
       }
       for (std::size_t g = 0; g < genes_; ++g) Y(i, g) = rows[i].delta[g] - total * rule.prior * mean_[g];
     }
-    const HostMatrix W = ridge(A, Y, rule.lambda);
+    if (only != nullptr && rule.features == 0)
+      std::erase_if(number, [&](const auto& named) {
+        return std::none_of(only->parts.begin(), only->parts.end(),
+                            [&](const auto& p) { return p.name == named.first; });
+      });
+    std::vector<std::size_t> which;
+    for (const auto& [name, k] : number) which.push_back(k);
+    const HostMatrix W = which.size() < A.columns ? ridge_rows(A, Y, rule.lambda, which) : ridge(A, Y, rule.lambda);
+    std::size_t row = 0;
     for (const auto& [name, k] : number) {
       std::vector<double>& w = part_[name];
       w.resize(genes_);
-      for (std::size_t g = 0; g < genes_; ++g) w[g] = rule.prior * mean_[g] + W(k, g);
+      const std::size_t at = which.size() < A.columns ? row : k;
+      for (std::size_t g = 0; g < genes_; ++g) w[g] = rule.prior * mean_[g] + W(at, g);
+      ++row;
     }
   }
   if (rule.features > 0) learn_from_features(table);
@@ -281,7 +291,7 @@ RuleChoice::RuleChoice(const EffectTable& table) {
     e.resize(rules.size(), 0);
     ++count[s];
     for (std::size_t r = 0; r < rules.size(); ++r) {
-      const auto d = FittedMean(rest, rules[r]).delta(held_out);
+      const auto d = FittedMean(rest, rules[r], &held_out).delta(held_out);
       double sum = 0;  // judged against the observed change itself, not its shrunken form
       for (std::size_t g = 0; g < d.size(); ++g) sum += std::pow(d[g] - table.rows()[i].delta[g], 2);
       e[r] += std::sqrt(sum);

@@ -72,7 +72,9 @@ struct MeanRule {
 ///             parts occur (multi-hot), of what the prior leaves
 class FittedMean {
  public:
-  FittedMean(const EffectTable& table, const MeanRule& rule);
+  /// `only`: the one condition that delta() will be asked for, if that is known; a ridge is then solved for its parts
+  /// alone.
+  FittedMean(const EffectTable& table, const MeanRule& rule, const Condition* only = nullptr);
   std::vector<double> delta(const Condition& condition) const;
 
  private:
