@@ -48,6 +48,8 @@ TEST(Program, BadInputIsRefusedAndNothingIsOverwritten) {
   expect_refused("split " + good + " --kind random --fraction 1.5 --out " + folder() + "/x.json", "--fraction is 1.5");
   expect_refused("split " + p.data + " --kind random --out " + p.split, "is already there");
   expect_refused("simulate --out /nonexistent/x.h5ad", "no such folder");
+  expect_refused("simulate --perturbations 1 --out " + folder() + "/x.h5ad", "--perturbations is 1");
+  expect_refused("simulate --preset dose --perturbations 5 --out " + folder() + "/x.h5ad", "goes with presets norman");
   expect_refused("simulate --preset moon --out " + folder() + "/x.h5ad", "must be norman, screen, dose or timecourse");
   expect_refused(p.train + " --out " + p.run_folder, "is already there");
   expect_refused(p.train + " --dropout 1.5 --out " + folder() + "/r", "--dropout is 1.5");

@@ -55,6 +55,17 @@ TEST(Means, RidgeSolvesItsNormalEquations) {
   EXPECT_NEAR(fitted.delta(parse_condition("A"))[0], m + wA, 1e-10);
 }
 
+TEST(Means, ARidgeForOneConditionIsTheWholeRidgesRowsOfItsParts) {
+  const EffectTable table(tiny(.1));
+  for (const double prior : {0., 1.})
+    for (const char* label : {"A", "B", "A+B", "A:0.5+B", "A+C", "C"}) {
+      const MeanRule rule{MeanRule::Kind::ridge, .3, prior};
+      const Condition c = parse_condition(label);
+      const auto all = FittedMean(table, rule).delta(c), one = FittedMean(table, rule, &c).delta(c);
+      for (std::size_t g = 0; g < 2; ++g) EXPECT_NEAR(one[g], all[g], 1e-12) << label << ", prior " << prior;
+    }
+}
+
 TEST(Means, ShrinkageByHandAndNeverBeyondZero) {
   const EffectTable quiet(tiny(0)), noisy(tiny(5));
   EXPECT_NEAR(quiet.shrunk().rows()[0].delta[0], quiet.rows()[0].delta[0], 1e-9);
