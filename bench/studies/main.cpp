@@ -176,9 +176,12 @@ void write(const std::string& path, const std::string& content) {
 int run(const Arguments& a) {
   const Device device = a.device == "cpu" ? Device::cpu : a.device == "cuda" ? Device::cuda : Device::emulated;
   const Study& study = studies::study_named(a.study);
-  const char* reason = "";
-  require(device != Device::cuda || (cuda_module(&reason) != nullptr && studies::open_cuda_variants()),
-          "--device cuda: ", *reason == 0 ? "the studies' CUDA code is not here" : reason);
+  if (device == Device::cuda) {
+    const char* reason = "";
+    const Module* module = cuda_module(&reason);
+    require(module != nullptr, "--device cuda: ", reason);
+    require(studies::open_cuda_variants(), "--device cuda: libperturbine_studies_cuda.so is not beside the program");
+  }
 #if defined(PERTURBINE_EMULATOR)
   install_emulator();
 #endif

@@ -12,7 +12,7 @@ Study count_likelihood() {
        {"sparse_gamma", true, "zeros in closed form, vectorised; non-zeros by log-gamma in double"},
        {"sparse_products", true, "non-zeros by products of (theta + i), one at a time, in float"},
        {"shipped", true, "the same, sixteen non-zeros side by side"},
-       {"shipped", false, "zeros first, then non-zeros, a block 64 rows"}},
+       {"shipped", false, "a block a row, a thread looks its genes up among the non-zeros"}},
       "A zero needs no gamma function: -theta log(1 + mean / theta), vector code over the whole row, and that is "
       "most of the gain. Products instead of gamma functions make float enough for small counts, and sixteen "
       "non-zeros side by side take more than half of what is left. The rest is arithmetic on zeros, not memory.",

@@ -11,7 +11,7 @@ Study noising() {
         [](Cost least) { return least.bytes *= 1.5, least; }},
        {"one_counter", true, "four numbers from one Philox counter at a time, Box-Muller in float"},
        {"shipped", true, "16 counters side by side, 64 numbers in registers"},
-       {"shipped", false, "a counter a thread, four numbers each"}},
+       {"shipped", false, "a block a row; a thread makes four numbers from one counter"}},
       "Stored noise is read in half the time it takes to make it again, while it lies in a cache; but a training "
       "step would have to make it once anyway, write it, keep it until the loss and read it twice. Made again it "
       "costs no memory. A counter at a time would be eight times dearer: vectors are what makes it affordable.",

@@ -17,7 +17,7 @@ Study pairwise_sum() {
        {"four_rows", true, "the same, four rows at a time: every point is loaded once for four"},
        {"shipped", true,
         "x y in registers, differences only where digits would be lost; a pair within one set counts for both"},
-       {"shipped", false, "tiles of points in shared memory, distances stay in registers"}},
+       {"shipped", false, "a block for each x, which lies in shared memory; a thread walks its y"}},
       "Not to write the matrix saves nothing while it lies in a cache. What counts is how often a point is loaded: "
       "one row at a time a load of y stands beside every subtraction, four rows share it. Multiplied out, |x|^2 + "
       "|y|^2 - 2 x y needs half of the operations; it loses digits for near pairs, so rows where any distance comes "

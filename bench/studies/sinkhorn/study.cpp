@@ -10,7 +10,7 @@ Study sinkhorn() {
       {{"element_by_element", true, "largest term, then the sum, one element at a time"},
        {"one_walk", true, "the sum is rescaled whenever a larger term comes, a vector of partial sums"},
        {"shipped", true, "two walks, vectors; what does not depend on the row is made once"},
-       {"shipped", false, "a warp a row, two walks"}},
+       {"shipped", false, "a block a row, one walk with a running largest term"}},
       "The matrix lies in the second cache: a second walk is nearly free, while one walk pays for one more "
       "exponential at each element. The exponentials are the time, so they must be vector code.",
   };
