@@ -22,7 +22,8 @@ Study film_layer_norm() {
       "Vectors make it four times faster. One loop for both sums saves nothing: the row lies in the first cache, "
       "and the sum must be double to be right. What is left is waiting: four arrays end a row every 2 KiB, and what "
       "follows a stream of addresses starts anew each time. Asking for the next row's lines while this one is "
-      "computed, and four chains of additions instead of one, is a third of the time. Stores past the caches pay "
+      "computed, and four chains of additions instead of one, is close to a third of the time. Stores past the caches "
+      "pay "
       "where the last cache is smaller than the data and cost as much where it is larger, so the kernel asks the "
       "system for its size.",
   };
