@@ -2,6 +2,7 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
+#include <numeric>
 
 #include "kernels/core/philox.h"
 
@@ -92,15 +93,6 @@ std::vector<float> project(const PrincipalComponents& p, const float* x, std::si
   return out;
 }
 
-HostMatrix ridge(const HostMatrix& A, const HostMatrix& Y, double lambda) {
-  const View a = view(A), y = view(Y);
-  const Eigen::MatrixXd K = a * a.transpose() + lambda * Eigen::MatrixXd::Identity(a.rows(), a.rows());
-  const Matrix W = a.transpose() * K.ldlt().solve(Eigen::MatrixXd(y));
-  HostMatrix out(A.columns, Y.columns);
-  std::copy(W.data(), W.data() + W.size(), out.data.begin());
-  return out;
-}
-
 HostMatrix ridge_rows(const HostMatrix& A, const HostMatrix& Y, double lambda, const std::vector<std::size_t>& which) {
   const View a = view(A), y = view(Y);
   const Eigen::MatrixXd K = a * a.transpose() + lambda * Eigen::MatrixXd::Identity(a.rows(), a.rows());
@@ -110,6 +102,12 @@ HostMatrix ridge_rows(const HostMatrix& A, const HostMatrix& Y, double lambda, c
   HostMatrix out(which.size(), Y.columns);
   std::copy(W.data(), W.data() + W.size(), out.data.begin());
   return out;
+}
+
+HostMatrix ridge(const HostMatrix& A, const HostMatrix& Y, double lambda) {
+  std::vector<std::size_t> all(A.columns);
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return ridge_rows(A, Y, lambda, all);
 }
 
 HostMatrix solve_symmetric(const HostMatrix& A, const HostMatrix& Y) {

@@ -131,13 +131,12 @@ FittedMean::FittedMean(const EffectTable& table, const MeanRule& rule, const Con
       });
     std::vector<std::size_t> which;
     for (const auto& [name, k] : number) which.push_back(k);
-    const HostMatrix W = which.size() < A.columns ? ridge_rows(A, Y, rule.lambda, which) : ridge(A, Y, rule.lambda);
+    const HostMatrix W = ridge_rows(A, Y, rule.lambda, which);
     std::size_t row = 0;
     for (const auto& [name, k] : number) {
       std::vector<double>& w = part_[name];
       w.resize(genes_);
-      const std::size_t at = which.size() < A.columns ? row : k;
-      for (std::size_t g = 0; g < genes_; ++g) w[g] = rule.prior * mean_[g] + W(at, g);
+      for (std::size_t g = 0; g < genes_; ++g) w[g] = rule.prior * mean_[g] + W(row, g);
       ++row;
     }
   }

@@ -12,6 +12,14 @@ namespace perturbine {
 using namespace testing_models;
 namespace {
 
+Backbone fitted(Queue& queue, const TrainingData& data) {
+  TrainingOptions options = quick();
+  options.latent = 6;  // fewer than genes: something is left out
+  Backbone model;
+  model.fit(queue, data, options, {});
+  return model;
+}
+
 // Log density of a Gaussian with a dense covariance [n, n], by elimination.
 double dense_log_density(std::vector<double> covariance, std::vector<double> x) {
   const std::size_t n = x.size();
@@ -31,10 +39,7 @@ double dense_log_density(std::vector<double> covariance, std::vector<double> x) 
 TEST(BitsPerGene, AreThoseOfADenseGaussianForTheBackbone) {
   Queue queue(test_device(), {.threads = 1});
   const TrainingData data = toy();
-  TrainingOptions options = quick();
-  options.latent = 6;
-  Backbone model;
-  model.fit(queue, data, options, {});
+  const Backbone model = fitted(queue, data);
   const LatentSpace& space = model.space();
   const std::size_t G = data.genes, K = space.width();
   ASSERT_LT(K, G);
@@ -59,10 +64,7 @@ TEST(BitsPerGene, AreThoseOfADenseGaussianForTheBackbone) {
 TEST(BitsPerGene, AreFewestUnderTheCellsOwnConditionAndVariance) {
   Queue queue(test_device(), {.threads = 1});
   const TrainingData data = toy();
-  TrainingOptions options = quick();
-  options.latent = 6;
-  Backbone model;
-  model.fit(queue, data, options, {});
+  const Backbone model = fitted(queue, data);
   const Query own{parse_condition("A"), 0}, other{parse_condition("control"), 0};
   std::vector<float> cells;
   for (std::size_t i = 0; i < data.cells(); ++i)
