@@ -119,7 +119,7 @@ void add_simulate(CLI::App& app, Common& common, std::function<void()>& action) 
       imitate(s, read_dataset(o->data, sayer(common)));
     }
     const Simulator simulator(s);
-    const H5adContents contents = simulator.data_set();
+    const H5adContents contents = simulator.data_set(common.threads);
     write_h5ad(o->out, contents);
     say(common, text("wrote ", contents.matrix.rows, " simulated cells, ", s.genes, " genes, ",
                      simulator.conditions().size(), " conditions; the truth is in uns/perturbine"));

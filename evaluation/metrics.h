@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "kernels/core/queue.h"
-#include "models/linear_algebra.h"
 #include "models/model.h"
+#include "models/principal_components.h"
 
 namespace perturbine {
 

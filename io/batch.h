@@ -24,6 +24,34 @@ struct PerturbationFeatures {
   }
 };
 
+/// Values of cells. Copies share them until one is written: models keep the cells they were trained on, and a file of
+/// 90,000 cells by 5,000 genes has 1.8 GB of them.
+class CellValues {
+ public:
+  CellValues() = default;
+  CellValues(std::vector<float> values) : values_(std::make_shared<std::vector<float>>(std::move(values))) {}
+  const std::vector<float>& get() const {
+    static const std::vector<float> none;
+    return values_ ? *values_ : none;
+  }
+  operator const std::vector<float>&() const { return get(); }
+  /// The values to write to, which no copy shares any more.
+  std::vector<float>& edit() {
+    if (!values_)
+      values_ = std::make_shared<std::vector<float>>();
+    else if (values_.use_count() > 1)
+      values_ = std::make_shared<std::vector<float>>(*values_);
+    return *values_;
+  }
+  void push_back(float v) { edit().push_back(v); }
+  const float* data() const { return get().data(); }
+  std::size_t size() const { return get().size(); }
+  float operator[](std::size_t i) const { return (*values_)[i]; }
+
+ private:
+  std::shared_ptr<std::vector<float>> values_;
+};
+
 struct TrainingData {
   std::size_t genes = 0;
   std::vector<std::string> gene_names;  // of each gene, or empty where nobody knows
@@ -35,7 +63,7 @@ struct TrainingData {
   std::vector<std::string> batches;                      // at least one; a single empty name where there are none
   std::vector<std::int32_t> batch;                       // of each cell; empty: all of batch 0
   std::vector<double> library_size;                      // of each cell
-  std::vector<float> expression;                         // [cells, genes], log1p(10,000 count / library size)
+  CellValues expression;                                 // [cells, genes], log1p(10,000 count / library size)
   /// Cells of conditions that do not train, for choices; or null. Control stands first among its conditions too.
   std::shared_ptr<const TrainingData> validation;
 

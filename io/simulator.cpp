@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/dataset.h"
+#include "kernels/core/thread_pool.h"
 #include "kernels/counts/formulas.h"
 
 namespace perturbine {
@@ -192,11 +193,15 @@ Simulator::Cell Simulator::sample(const Condition& condition, std::size_t cell_t
   const double phase = 2 * M_PI * static_cast<double>(random.uniform());
   const auto drive = activity(condition, cell.rare ? 3.0 : (cell.responds ? 1.0 : 0.0));
   cell.counts.resize(s.genes);
+  std::vector<double> log_rate(s.genes);
+  const double cosine = std::cos(phase), sine = std::sin(phase);
+  for (std::size_t g = 0; g < s.genes; ++g)
+    log_rate[g] = type_offset_[cell_type * s.genes + g] + batch_offset_[batch * s.genes + g] + cosine * cycle_[g] +
+                  sine * cycle_[s.genes + g];
+  for (std::size_t k = 0; k < s.programs; ++k)
+    for (std::size_t g = 0; g < s.genes; ++g) log_rate[g] += drive[k] * loading_[k * s.genes + g];
   for (std::size_t g = 0; g < s.genes; ++g) {
-    double log_rate = type_offset_[cell_type * s.genes + g] + batch_offset_[batch * s.genes + g] +
-                      std::cos(phase) * cycle_[g] + std::sin(phase) * cycle_[s.genes + g];
-    for (std::size_t k = 0; k < s.programs; ++k) log_rate += drive[k] * loading_[k * s.genes + g];
-    const double rate = std::min(.05, s.share[g] * std::exp(log_rate)) * cell.library_size;
+    const double rate = std::min(.05, s.share[g] * std::exp(log_rate[g])) * cell.library_size;
     formulas::ElementRandom draw{s.seed ^ h, (number << 20) + (cell_type << 12) + (batch << 8),
                                  static_cast<std::uint64_t>(cells), g + 1};
     const float gamma = formulas::unit_gamma(static_cast<float>(s.theta[g]), draw);
@@ -216,8 +221,10 @@ std::vector<double> Simulator::mean(const Condition& condition, std::size_t cell
   return m;
 }
 
-H5adContents Simulator::data_set() const {
+H5adContents Simulator::data_set(int threads) const {
   const SimulationSettings& s = settings_;
+  // Every cell has random numbers of its own.
+  ThreadPool pool(threads);
   H5adContents out;
   out.gene_names = s.gene_names;
   out.matrix.columns = s.genes;
@@ -226,9 +233,13 @@ H5adContents Simulator::data_set() const {
   for (std::size_t n = 0; n < conditions_.size(); ++n) {
     const Condition& c = conditions_[n];
     const std::size_t count = c.is_control() ? s.control_cells : s.cells_per_condition;
+    std::vector<Cell> made(count);
+    pool.for_ranges(count, 4, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) made[i] = sample(c, i % s.cell_types, i / s.cell_types % s.batches, i);
+    });
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t t = i % s.cell_types, b = i / s.cell_types % s.batches;
-      const Cell cell = sample(c, t, b, i);
+      const Cell& cell = made[i];
       for (std::size_t g = 0; g < s.genes; ++g) {
         if (cell.counts[g] == 0) continue;
         out.matrix.column_index.push_back(static_cast<std::int32_t>(g));
@@ -257,10 +268,13 @@ H5adContents Simulator::data_set() const {
   std::vector<float> means, interactions;
   std::string labels, interaction_labels;
   for (std::size_t t = 0; t < s.cell_types; ++t) {
-    std::vector<std::vector<double>> m;
-    for (const Condition& c : conditions_) {
-      m.push_back(mean(c, t, truth_cells));
-      means.insert(means.end(), m.back().begin(), m.back().end());
+    std::vector<std::vector<double>> m(conditions_.size());
+    pool.for_ranges(m.size(), 1, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t n = begin; n < end; ++n) m[n] = mean(conditions_[n], t, truth_cells);
+    });
+    for (std::size_t n = 0; n < m.size(); ++n) {
+      const Condition& c = conditions_[n];
+      means.insert(means.end(), m[n].begin(), m[n].end());
       labels +=
           (labels.empty() ? "" : "\n") + canonical_label(c) + (s.cell_types > 1 ? "|type" + std::to_string(t + 1) : "");
     }

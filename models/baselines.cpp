@@ -9,6 +9,7 @@
 #include "models/linear_algebra.h"
 #include "models/linear_map.h"
 #include "models/mean_model.h"
+#include "models/principal_components.h"
 #include "models/real_cells.h"
 #include "models/time_course.h"
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "models/mean_model.h"
+#include "models/principal_components.h"
 
 namespace perturbine {
 

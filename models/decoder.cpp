@@ -18,6 +18,25 @@ std::vector<float> LatentSpace::coordinates(const std::vector<float>& deviations
   return project(components, about.data(), rows);
 }
 
+std::vector<float> LatentSpace::coordinates_about(const std::vector<float>& x, const std::vector<std::size_t>& group,
+                                                  const std::vector<std::vector<double>>& means) const {
+  const std::size_t n = group.size();
+  if (n == 0) return {};
+  std::vector<float> at = is_genes() ? x : project(components, x.data(), n);
+  const std::size_t K = at.size() / n;
+  std::vector<std::vector<double>> origin = means;
+  if (!is_genes())
+    for (std::size_t m = 0; m < means.size(); ++m) {
+      origin[m].assign(K, 0);
+      for (std::size_t k = 0; k < K; ++k)
+        for (std::size_t g = 0; g < means[m].size(); ++g)
+          origin[m][k] += components.components(k, g) * (means[m][g] - components.mean[g]);
+    }
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t k = 0; k < K; ++k) at[i * K + k] -= static_cast<float>(origin[group[i]][k]);
+  return at;
+}
+
 std::vector<float> about_mean(const std::vector<float>& expression, const std::vector<double>& mean) {
   const std::size_t G = mean.size();
   require_input(expression.size() % G == 0, "likelihood: ", expression.size(), " values are not whole cells of ", G,
@@ -33,28 +52,30 @@ LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::
   if (latent != 0) s.components = principal_components(data.expression.data(), n, G, latent);
   const std::size_t K = s.is_genes() ? G : s.components.components.rows;
   // Residuals about the mean of the cell's own condition and context.
-  std::map<std::pair<std::int32_t, std::int32_t>, std::pair<double, std::vector<double>>> means;
+  std::map<std::pair<std::int32_t, std::int32_t>, std::size_t> number;
+  std::vector<std::size_t> group(n);
+  std::vector<std::vector<double>> means;
+  std::vector<double> counted;
   for (std::size_t i = 0; i < n; ++i) {
-    auto& [count, sum] = means[{data.condition[i], data.context[i]}];
-    sum.resize(G, 0);
-    count += 1;
-    for (std::size_t g = 0; g < G; ++g) sum[g] += static_cast<double>(data.row(i)[g]);
+    group[i] = number.try_emplace({data.condition[i], data.context[i]}, means.size()).first->second;
+    if (group[i] == means.size()) means.emplace_back(G, 0.0), counted.push_back(0);
+    counted[group[i]] += 1;
+    for (std::size_t g = 0; g < G; ++g) means[group[i]][g] += static_cast<double>(data.row(i)[g]);
   }
-  std::vector<float> centred(data.expression);
-  double degrees = static_cast<double>(n) - static_cast<double>(means.size());
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto& [count, sum] = means[{data.condition[i], data.context[i]}];
-    for (std::size_t g = 0; g < G; ++g) centred[i * G + g] -= static_cast<float>(sum[g] / count);
-  }
-  residuals = s.coordinates(centred, n);
+  for (std::size_t m = 0; m < means.size(); ++m)
+    for (double& v : means[m]) v /= counted[m];
+  const double degrees = std::max(1.0, static_cast<double>(n) - static_cast<double>(means.size()));
+  residuals = s.coordinates_about(data.expression, group, means);
   s.residual_variance.assign(K, 0);
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t k = 0; k < K; ++k)
-      s.residual_variance[k] += std::pow(static_cast<double>(residuals[i * K + k]), 2) / std::max(1.0, degrees);
+      s.residual_variance[k] += std::pow(static_cast<double>(residuals[i * K + k]), 2) / degrees;
   for (double& v : s.residual_variance) v = std::max(v, 1e-8);
   if (K < G) {
     double all = 0;
-    for (const float v : centred) all += static_cast<double>(v) * static_cast<double>(v) / std::max(1.0, degrees);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t g = 0; g < G; ++g) all += std::pow(static_cast<double>(data.row(i)[g]) - means[group[i]][g], 2);
+    all /= degrees;
     for (const double v : s.residual_variance) all -= v;
     s.left_out_variance = std::max(all / static_cast<double>(G - K), 1e-8);
   }
@@ -63,7 +84,8 @@ LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::
   std::vector<double> share(G, 0), noise(G, 0);
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t g = 0; g < G; ++g)
-      share[g] += std::expm1(static_cast<double>(data.row(i)[g])) / 10000 / static_cast<double>(n);
+      if (data.row(i)[g] != 0)
+        share[g] += std::expm1(static_cast<double>(data.row(i)[g])) / 10000 / static_cast<double>(n);
   const std::size_t some = std::min<std::size_t>(n, 64);
   for (std::size_t c = 0; c < some; ++c) {
     const double library = data.library_size[c * n / some], scale = 10000 / library;

@@ -2,8 +2,8 @@
 // set so that the mean of log1p of the sampled cells is the predicted mean (E[log1p] of a count lies below log1p of its
 // rate).
 #pragma once
-#include "models/linear_algebra.h"
 #include "models/model.h"
+#include "models/principal_components.h"
 
 namespace perturbine {
 
@@ -19,6 +19,10 @@ struct LatentSpace {
   std::size_t width() const { return residual_variance.size(); }
   /// Coordinates of deviations from a mean: [rows, genes] to [rows, width].
   std::vector<float> coordinates(const std::vector<float>& deviations, std::size_t rows) const;
+  /// Coordinates [cells, width] of cells x [cells, genes] about the mean of each one's group: means [groups][genes].
+  /// Nothing as large as x is made where there are components.
+  std::vector<float> coordinates_about(const std::vector<float>& x, const std::vector<std::size_t>& group,
+                                       const std::vector<std::vector<double>>& means) const;
 };
 
 /// Cells [rows, genes] about a mean [genes]. Throws InputError for what is not whole cells.

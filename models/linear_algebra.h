@@ -17,19 +17,6 @@ struct HostMatrix {
   const double* row(std::size_t i) const { return data.data() + i * columns; }
 };
 
-struct PrincipalComponents {
-  std::vector<double> mean;      // [columns]
-  HostMatrix components;         // [count, columns], orthonormal rows, by falling variance
-  std::vector<double> variance;  // [count]
-};
-
-/// The leading principal components of the rows of x [rows, columns], by block Krylov iteration (Musco and Musco,
-/// NeurIPS 2015, algorithm 2), restarted from its best directions until their variances are still.
-PrincipalComponents principal_components(const float* x, std::size_t rows, std::size_t columns, std::size_t count);
-
-/// Projects rows of x - mean on the components: [rows, count].
-std::vector<float> project(const PrincipalComponents& p, const float* x, std::size_t rows);
-
 /// W minimising |A W - Y|^2 + lambda |W|^2: A [n, p], Y [n, g], W [p, g].
 HostMatrix ridge(const HostMatrix& A, const HostMatrix& Y, double lambda);
 /// Rows `which` of the same (of W, one for each column of A), at the cost of these alone.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "models/principal_components.h"
+
 namespace perturbine {
 
 LinearMap::LinearMap(const EffectTable& table, const std::vector<std::string>& gene_names, double lambda)

@@ -93,10 +93,8 @@ NetworkModel::State NetworkModel::state(Queue& queue) const {
 }
 
 std::vector<float> NetworkModel::positions_of(const std::vector<float>& expression) const {
-  const std::size_t G = data().genes;
-  std::vector<float> about(expression);
-  for (std::size_t i = 0; i < about.size(); ++i) about[i] -= static_cast<float>(mean_of_all_[i % G]);
-  std::vector<float> at = backbone_->space().coordinates(about, expression.size() / G);
+  const std::vector<std::size_t> one(expression.size() / data().genes, 0);
+  std::vector<float> at = backbone_->space().coordinates_about(expression, one, {mean_of_all_});
   for (float& v : at) v *= static_cast<float>(scale_);
   return at;
 }

@@ -115,16 +115,16 @@ class NetworkModel : public Model {
 
 template <class Mean>
 std::vector<float> NetworkModel::about_means(const TrainingData& data, Mean&& mean) const {
-  std::map<std::pair<std::int32_t, std::int32_t>, std::vector<double>> means;
-  std::vector<float> about(data.expression);
+  std::map<std::pair<std::int32_t, std::int32_t>, std::size_t> number;
+  std::vector<std::size_t> group(data.cells());
+  std::vector<std::vector<double>> means;
   for (std::size_t i = 0; i < data.cells(); ++i) {
-    auto& m = means[{data.condition[i], data.context[i]}];
-    if (m.empty())
-      m = mean(Query{data.conditions[static_cast<std::size_t>(data.condition[i])],
-                     static_cast<std::size_t>(data.context[i])});
-    for (std::size_t g = 0; g < data.genes; ++g) about[i * data.genes + g] -= static_cast<float>(m[g]);
+    group[i] = number.try_emplace({data.condition[i], data.context[i]}, means.size()).first->second;
+    if (group[i] == means.size())
+      means.push_back(mean(Query{data.conditions[static_cast<std::size_t>(data.condition[i])],
+                                 static_cast<std::size_t>(data.context[i])}));
   }
-  std::vector<float> x = backbone_->space().coordinates(about, data.cells());
+  std::vector<float> x = backbone_->space().coordinates_about(data.expression, group, means);
   for (float& v : x) v *= static_cast<float>(scale_);
   return x;
 }

@@ -326,7 +326,7 @@ TEST(CausalVae, AnInteractionStartsAtNothingAndIsLearned) {
   // A+B does something of its own to genes 35-39.
   for (std::size_t i = 0; i < d.cells(); ++i)
     if (d.condition[i] == 2)
-      for (std::size_t g = 35; g < genes; ++g) d.expression[i * genes + g] += 1.0f;
+      for (std::size_t g = 35; g < genes; ++g) d.expression.edit()[i * genes + g] += 1.0f;
   Queue queue(test_device(), {.threads = 2});
   auto beyond_the_sum = [&](std::size_t steps, std::size_t rank) {
     CausalVae model;
@@ -375,7 +375,7 @@ TEST(CausalVae, ChoosesTheShareOfItsOwnMeanOnValidationConditionsAndKeepsIt) {
       if (held_out != validation) continue;
       d.condition.push_back(all.condition[i]), d.context.push_back(all.context[i]), d.batch.push_back(all.batch[i]);
       d.library_size.push_back(all.library_size[i]);
-      d.expression.insert(d.expression.end(), all.row(i), all.row(i) + genes);
+      d.expression.edit().insert(d.expression.edit().end(), all.row(i), all.row(i) + genes);
     }
     return d;
   };

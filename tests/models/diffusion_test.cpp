@@ -229,7 +229,7 @@ TEST(Likelihood, OfAnUntrainedModelIsTheBackbonesGaussianAndHutchinsonAgrees) {
   Diffusion model;
   model.prepare(queue, data, quick());
   const Query q{parse_condition("A"), 0};
-  const std::vector<float> cells(data.expression.begin() + 60 * 20, data.expression.begin() + 64 * 20);
+  const std::vector<float> cells(data.expression.data() + 60 * 20, data.expression.data() + 64 * 20);
   const auto got = model.log_likelihood(queue, q, cells, {});
   const auto& space = model.backbone().space();
   std::vector<float> about(cells);
@@ -336,7 +336,7 @@ TEST(Diffusion, ReportsTheLossOfValidationConditions) {
   validation.conditions = {parse_condition("control"), parse_condition("A+B")};
   for (std::size_t i = 0; i < 40; ++i) {
     validation.condition.push_back(1), validation.context.push_back(0), validation.library_size.push_back(6000);
-    validation.expression.insert(validation.expression.end(), d.row(i + 60), d.row(i + 61));
+    validation.expression.edit().insert(validation.expression.edit().end(), d.row(i + 60), d.row(i + 61));
   }
   Queue queue(test_device(), {.threads = 2});
   TrainingOptions o = quick();
@@ -383,7 +383,7 @@ TrainingData with_surprise(double surprise, const std::vector<std::string>& doub
     }
   };
   add("control");
-  if (!singles) d.condition.clear(), d.context.clear(), d.library_size.clear(), d.expression.clear();
+  if (!singles) d.condition.clear(), d.context.clear(), d.library_size.clear(), d.expression = {};
   if (singles)
     for (char c = 'A'; c <= 'F'; ++c) add(std::string(1, c));
   for (const auto& label : doubles) add(label);

@@ -234,7 +234,7 @@ TEST(Flow, LikelihoodIsTheBasesWhereNothingMovesAndHutchinsonAgrees) {
   Flow still;
   still.prepare(queue, data, quick());
   const Query q{parse_condition("A"), 0};
-  const std::vector<float> cells(data.expression.begin() + 60 * 20, data.expression.begin() + 64 * 20);
+  const std::vector<float> cells(data.expression.data() + 60 * 20, data.expression.data() + 64 * 20);
   // The density under the control's own query and under A differ by the mean alone: nothing moves.
   std::vector<float> moved(cells);
   const auto a = still.backbone().mean(q), c = still.backbone().mean({parse_condition("control"), 0});

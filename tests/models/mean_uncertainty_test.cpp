@@ -95,7 +95,7 @@ TEST(MeanUncertainty, WidensWithWhatIsUnknownAndWithFewerCells) {
   TrainingData few = world.data({}, 5);
   few.conditions.resize(3);
   few.condition.resize(15), few.context.resize(15), few.library_size.resize(15);
-  few.expression.resize(15 * World::genes);
+  few.expression.edit().resize(15 * World::genes);
   const ClosedFormMean poor(few, {});
   EXPECT_TRUE(MeanUncertainty(few, poor).state({parse_condition("P7"), 0}, poor, 0).half_width.empty());
 }

@@ -122,8 +122,7 @@ TEST(TimeCourse, AMixtureIsChosenWhereTheMiddleIsOne) {
   // Time 1 becomes a mixture: two thirds of its cells are like time 0's, the others like time 3's.
   for (std::size_t i = 0; i < 60; ++i) {
     const std::size_t from = (i % 6 < 4 ? 0 : 60) + i;
-    std::copy_n(d.expression.begin() + static_cast<std::ptrdiff_t>(from * 10), 10,
-                d.expression.begin() + static_cast<std::ptrdiff_t>((120 + i) * 10));
+    std::copy_n(d.expression.data() + from * 10, 10, d.expression.edit().data() + (120 + i) * 10);
   }
   Backbone backbone;
   backbone.fit(queue, d, quick(), {});
