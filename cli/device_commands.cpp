@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "engine/ceilings.h"
+#include "kernels/core/cpu.h"
 #include "kernels/dense/product_library.h"
 #include "kernels/operations.h"
 
@@ -50,7 +51,7 @@ void add_devices(CLI::App& app, Common& common, std::function<void()>& action) {
                       {"math", common.math}});
     };
     const unsigned cores = std::thread::hardware_concurrency();
-    measure("cpu", text(common.threads == 0 ? static_cast<int>(cores) : common.threads, " threads"),
+    measure("cpu", text(common.threads == 0 ? static_cast<int>(cores) : common.threads, " threads, built for ", vector_instructions()),
             blas::library_name());
     const char* reason = "";
     const Module* cuda = cuda_module(&reason);

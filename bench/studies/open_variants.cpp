@@ -51,7 +51,7 @@ bool open_cuda_variants() {
     std::error_code ignored;
     const fs::path folder = fs::canonical("/proc/self/exe", ignored).parent_path();
     const std::string file = "libperturbine_studies_cuda.so";
-    for (const fs::path& path : {folder / file, folder / ".." / "lib" / file})
+    for (const fs::path& path : {folder / file, folder / ".." / file, folder / ".." / "lib" / file})
       if (dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL) != nullptr) return true;
     return false;
   }();

@@ -14,6 +14,21 @@
 
 namespace perturbine {
 
+/// The vectors this build was compiled for.
+inline const char* vector_instructions() {
+#if defined(__AVX512F__)
+  return "AVX-512";
+#elif defined(__AVX2__)
+  return "AVX2";
+#elif defined(__SSE4_2__)
+  return "SSE4.2";
+#elif defined(__ARM_NEON)
+  return "NEON";
+#else
+  return "none known";
+#endif
+}
+
 /// Rows per task: about 16 Ki elements, a function of the shape alone.
 inline std::size_t rows_per_task(std::size_t columns) {
   return std::max<std::size_t>(1, 16384 / std::max<std::size_t>(1, columns));

@@ -10,7 +10,7 @@
 namespace perturbine {
 namespace {
 
-// The module lies beside this program or library, in ../lib of it, or on the loader's path.
+// The module lies beside this program or library, above it (in a bundle), in ../lib of it, or on the loader's path.
 const Module* open_cuda(std::string& reason) {
   static const char* file = "libperturbine_cuda.so";
   std::vector<std::string> candidates;
@@ -19,6 +19,7 @@ const Module* open_cuda(std::string& reason) {
     std::error_code ignored;
     const auto folder = std::filesystem::canonical(self.dli_fname, ignored).parent_path();
     candidates.push_back((folder / file).string());
+    candidates.push_back((folder / ".." / file).string());
     candidates.push_back((folder / ".." / "lib" / file).string());
   }
   candidates.emplace_back(file);
