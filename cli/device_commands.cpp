@@ -51,7 +51,9 @@ void add_devices(CLI::App& app, Common& common, std::function<void()>& action) {
                       {"math", common.math}});
     };
     const unsigned cores = std::thread::hardware_concurrency();
-    measure("cpu", text(common.threads == 0 ? static_cast<int>(cores) : common.threads, " threads, built for ", vector_instructions()),
+    measure("cpu",
+            text(common.threads == 0 ? static_cast<int>(cores) : common.threads, " threads, built for ",
+                 vector_instructions()),
             blas::library_name());
     const char* reason = "";
     const Module* cuda = cuda_module(&reason);

@@ -107,6 +107,7 @@
   X(Quantiles<float>)                    \
   X(PairwiseCost<float>)                 \
   X(SinkhornHalf<float>)                 \
+  X(Sinkhorn<float>)                     \
   X(SamplePlan<float>)                   \
   X(PathInterpolation<float>)            \
   X(GaussianVelocity<float>)             \

@@ -41,19 +41,14 @@ TransportPlan transport_plan(Queue& queue, const std::vector<float>& x, const st
   const std::vector<float> row_weight(p.rows, -std::log(static_cast<float>(p.rows))),
       column_weight(p.columns, -std::log(static_cast<float>(p.columns)));
   const float epsilon = static_cast<float>(p.epsilon);
-  for (std::size_t i = 0; i < settings.iterations; ++i) {
-    execute(cpu, SinkhornHalf<float>{cost,
-                                     {p.g.data(), p.columns},
-                                     {column_weight.data(), p.columns},
-                                     {p.f.data(), p.rows},
-                                     epsilon,
-                                     damping,
-                                     false});
-    execute(
-        cpu,
-        SinkhornHalf<float>{
-            cost, {p.f.data(), p.rows}, {row_weight.data(), p.rows}, {p.g.data(), p.columns}, epsilon, damping, true});
-  }
+  execute(cpu, Sinkhorn<float>{cost,
+                               {row_weight.data(), p.rows},
+                               {column_weight.data(), p.columns},
+                               {p.f.data(), p.rows},
+                               {p.g.data(), p.columns},
+                               epsilon,
+                               damping,
+                               settings.iterations});
   return p;
 }
 

@@ -33,6 +33,41 @@ void sinkhorn(CaseList& list) {
       list.add(FloatOnly{}, "sinkhorn_half", {{71, 229}, {29, 541}, {1, 64}, {64, 1}, {130, 130}}, half, {variant});
       if (!unbalanced) list.add(FloatOnly{}, "sinkhorn_half", {{256, 256}}, half, {variant, {}, false, true});
     }
+  // Near and far: at costs of 0 to 400 and epsilon .75 most of exp(-cost / epsilon) is below what a float can hold.
+  for (const auto& [variant, damping, far, iterations] : {std::tuple{"", 1.0, 10.0, 7},
+                                                          {"far", 1.0, 400.0, 12},
+                                                          {"unbalanced", .625, 10.0, 7},
+                                                          {"unbalanced_far", .9375, 400.0, 12}}) {
+    auto whole = [damping, far, iterations]<class T>(Operands<T>& o, const Shape& s) {
+      using A = accumulator_t<T>;
+      return Sinkhorn<T>{o.input("cost_matrix", s[0], s[1], uniform(0, far)),
+                         o.input_vector("row_log_weight", s[0], uniform(-6, -4)),
+                         o.input_vector("column_log_weight", s[1], uniform(-6, -4)),
+                         o.output_vector("f", s[0]),
+                         o.output_vector("g", s[1]),
+                         A(.75),
+                         A(damping),
+                         static_cast<std::size_t>(iterations)};
+    };
+    list.add(FloatOnly{}, "sinkhorn", {{71, 229}, {29, 541}, {1, 64}, {64, 1}, {130, 130}}, whole, {variant});
+  }
+  auto hundred = []<class T>(Operands<T>& o, const Shape& s) {
+    using A = accumulator_t<T>;
+    // Equal masses on both sides: otherwise the potentials drift from iteration to iteration.
+    auto equal = [](std::size_t n) { return [n](double, double) { return -std::log(static_cast<double>(n)); }; };
+    return Sinkhorn<T>{o.input("cost_matrix", s[0], s[1], uniform(0, 40)),
+                       o.input_vector("row_log_weight", s[0], equal(s[0])),
+                       o.input_vector("column_log_weight", s[1], equal(s[1])),
+                       o.output_vector("f", s[0]),
+                       o.output_vector("g", s[1]),
+                       A(.75),
+                       A(1),
+                       100};
+  };
+  // Exponents reach 53, and what a float cannot tell of those is in every potential.
+  constexpr Tolerance iterated{.scaled = 5e-6};
+  list.add(FloatOnly{}, "sinkhorn", {{29, 65}, {16, 7}}, hundred, {"100", iterated});
+  list.add(FloatOnly{}, "sinkhorn", {{256, 256}}, hundred, {"100", iterated, false, true});
   list.add(FloatOnly{}, "sample_plan", {{71, 229, 50}, {5, 541, 129}, {1, 64, 7}, {64, 1, 33}},
            []<class T>(Operands<T>& o, const Shape& s) {
              return SamplePlan<T>{

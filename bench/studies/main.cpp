@@ -1,11 +1,9 @@
 // study NAME: one question about a kernel, its variants against the oracle and the clock.
-#include <unistd.h>
-
 #include <cstdio>
-#include <ctime>
 #include <fstream>
 #include <memory>
 
+#include "bench/machine.h"
 #include "bench/studies/study.h"
 #include "kernels/emulator/install.h"
 
@@ -47,27 +45,6 @@ std::string list_of(const std::vector<double>& values) {
     s += number;
   }
   return "[" + s + "]";
-}
-
-std::string today() {
-  char date[32];
-  const std::time_t now = std::time(nullptr);
-  std::strftime(date, sizeof date, "%Y-%m-%d", std::localtime(&now));
-  return date;
-}
-
-// The processor as the system names it, with its last cache.
-std::string processor() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);)
-    if (line.rfind("model name", 0) == 0) {
-      std::string name = line.substr(line.find(':') + 2);
-#if defined(_SC_LEVEL3_CACHE_SIZE)
-      name += text(", last cache ", sysconf(_SC_LEVEL3_CACHE_SIZE) >> 20, " MiB");
-#endif
-      return name;
-    }
-  return "cpu";
 }
 
 std::string json_of(const Study& study, const studies::StudyResult& result, const std::string& device,
@@ -191,7 +168,7 @@ int run(const Arguments& a) {
   studies::RunOptions options = a.run;
   options.time = options.time && device != Device::emulated;
   const studies::StudyResult result = studies::run_study(study, queue, options);
-  const std::string name = device == Device::cuda ? cuda_module()->describe(0) : processor();
+  const std::string name = device == Device::cuda ? cuda_module()->describe(0) : processor_name();
   if (options.time)
     std::printf("%s, %d threads, copy %.1f GB/s, products %.0f GFLOP/s\n", name.c_str(), queue.threads(),
                 result.ceilings.copy_gigabytes, result.ceilings.product_gigaflops);

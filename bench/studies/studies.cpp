@@ -4,8 +4,8 @@
 namespace perturbine::studies {
 
 const std::vector<Study>& all_studies() {
-  static const std::vector<Study> list{film_layer_norm(), adamw(),    count_likelihood(), noising(),
-                                       pairwise_sum(),    sinkhorn(), products()};
+  static const std::vector<Study> list{film_layer_norm(), adamw(),         count_likelihood(), noising(),
+                                       pairwise_sum(),    sinkhorn_half(), sinkhorn(),         products()};
   return list;
 }
 

@@ -8,6 +8,7 @@ Study adamw();
 Study count_likelihood();
 Study noising();
 Study pairwise_sum();
+Study sinkhorn_half();
 Study sinkhorn();
 Study products();
 }  // namespace perturbine::studies

@@ -49,10 +49,8 @@ int main(int, char** arguments) {
   const Level levels[] = {{"x86-64-v4", __builtin_cpu_supports("x86-64-v4") != 0},
                           {"x86-64-v3", __builtin_cpu_supports("x86-64-v3") != 0},
                           {"x86-64-v2", __builtin_cpu_supports("x86-64-v2") != 0}};
-  // The name it was called by: all names in bin/ may be one file.
-  const char* slash = std::strrchr(arguments[0], '/');
-  const std::string name = slash == nullptr ? arguments[0] : slash + 1;
-  const std::string library = parent(parent(own_path(arguments[0]))) + "/lib";
+  const std::string self = own_path(arguments[0]), name = self.substr(self.rfind('/') + 1);
+  const std::string library = parent(parent(self)) + "/lib";
   const char* before = std::getenv("LD_LIBRARY_PATH");
   const std::string search = library + (before == nullptr || *before == 0 ? "" : std::string(":") + before);
   const char* wanted = std::getenv("PERTURBINE_CPU_LEVEL");
@@ -76,7 +74,8 @@ int main(int, char** arguments) {
     std::fprintf(stderr, "%s: PERTURBINE_CPU_LEVEL is '%s' but must be x86-64-v2, x86-64-v3 or x86-64-v4\n",
                  name.c_str(), wanted);
   else if (!levels[2].runs)
-    std::fprintf(stderr, "%s: this processor lacks SSE4.2 (x86-64-v2), without which nothing here runs\n", name.c_str());
+    std::fprintf(stderr, "%s: this processor lacks SSE4.2 (x86-64-v2), without which nothing here runs\n",
+                 name.c_str());
   else
     std::fprintf(stderr, "%s: %s has no build of it for %s; unpack the archive again, whole\n", name.c_str(),
                  library.c_str(), wanted == nullptr ? "this processor" : wanted);

@@ -68,9 +68,14 @@ void Profile::after(Queue& queue, const OperationRecord& record) {
   e.cost.ceiling = record.cost.ceiling;
 }
 
-std::string Profile::table(double copy, double product) const {
+std::vector<std::pair<std::string, Profile::Entry>> Profile::entries() const {
   std::vector<std::pair<std::string, Entry>> rows(entries_.begin(), entries_.end());
   std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
+  return rows;
+}
+
+std::string Profile::table(double copy, double product) const {
+  const auto rows = entries();
   double total = 0;
   for (const auto& [n, e] : rows) total += e.seconds;
   char line[200];

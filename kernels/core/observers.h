@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "kernels/core/observer.h"
 
@@ -19,12 +20,15 @@ class Profile final : public Observer {
   /// unknown.
   std::string table(double copy_gigabytes, double product_gigaflops) const;
 
- private:
   struct Entry {
     std::size_t calls = 0;
     double seconds = 0;
     Cost cost;
   };
+  /// By operation, most time first.
+  std::vector<std::pair<std::string, Entry>> entries() const;
+
+ private:
   std::map<std::string, Entry, std::less<>> entries_;
   std::chrono::steady_clock::time_point start_;
 };

@@ -57,6 +57,43 @@ struct SinkhornHalf {
   Cost cost() const { return memory_cost(*this, 12.0 * static_cast<double>(cost_matrix.rows * cost_matrix.columns)); }
 };
 
+/// Both potentials of the plan: from g = 0, `iterations` times the half for f and then the half for g.
+template <class T>
+struct Sinkhorn {
+  MatrixView<const T> cost_matrix;                                       // [n, m]
+  VectorView<const accumulator_t<T>> row_log_weight, column_log_weight;  // [n], [m]: log a, log b
+  VectorView<accumulator_t<T>> f, g;                                     // [n], [m]
+  accumulator_t<T> epsilon = 1, damping = 1;
+  std::size_t iterations = 1;
+
+  static constexpr std::string_view name = "sinkhorn";
+  template <class Visitor>
+  void operands(Visitor&& visit) const {
+    visit("cost_matrix", cost_matrix), visit("row_log_weight", row_log_weight);
+    visit("column_log_weight", column_log_weight), visit("f", f), visit("g", g);
+  }
+  void check() const {
+    require_size(*this, "row_log_weight", row_log_weight, cost_matrix.rows);
+    require_size(*this, "column_log_weight", column_log_weight, cost_matrix.columns);
+    require_size(*this, "f", f, cost_matrix.rows);
+    require_size(*this, "g", g, cost_matrix.columns);
+    require(epsilon > 0, "sinkhorn: epsilon is ", epsilon, " but must be positive");
+    require(damping > 0 && damping <= 1, "sinkhorn: damping is ", damping, " but must lie in (0, 1]");
+    require(iterations > 0 && f.size > 0 && g.size > 0, "sinkhorn: needs an iteration and points on both sides");
+  }
+  SinkhornHalf<T> half(bool columns) const {
+    const auto in = [](VectorView<accumulator_t<T>> v) { return VectorView<const accumulator_t<T>>{v.data, v.size}; };
+    return columns ? SinkhornHalf<T>{cost_matrix, in(f), row_log_weight, g, epsilon, damping, true}
+                   : SinkhornHalf<T>{cost_matrix, in(g), column_log_weight, f, epsilon, damping, false};
+  }
+  /// The matrix is read once an iteration, wherever it lies.
+  Cost cost() const {
+    const double pairs = static_cast<double>(cost_matrix.rows * cost_matrix.columns);
+    return {static_cast<double>(iterations) * pairs * sizeof(T), 4.0 * static_cast<double>(iterations) * pairs,
+            Ceiling::memory};
+  }
+};
+
 /// partner[r] is j drawn with probability proportional to b_j exp((other[j] - cost[i, j]) / epsilon), i = row[r]: the
 /// plan's row i. By the Gumbel trick: the j of greatest log weight plus Gumbel noise, word j % 4 of subsequence
 /// r << 32 | j / 4 of (seed, *offset); of equal ones the first.

@@ -42,7 +42,7 @@ INSTANTIATE_TEST_SUITE_P(On, EveryStudy, ::testing::Values(Device::cpu, Device::
 
 TEST(Studies, AreTimedInTurnsAndPredicted) {
   Queue queue(Device::cpu, {.threads = 1});
-  const StudyResult r = run_study(study_named("sinkhorn"), queue, {.repetitions = 3});
+  const StudyResult r = run_study(study_named("sinkhorn_half"), queue, {.repetitions = 3});
   EXPECT_GT(r.ceilings.copy_gigabytes, 0);
   for (const Measurement& m : r.measured) {
     ASSERT_EQ(m.seconds.size(), 3u);
@@ -50,7 +50,7 @@ TEST(Studies, AreTimedInTurnsAndPredicted) {
     EXPECT_GT(m.median(), 0);
     EXPECT_GT(m.predicted.bytes, 0);
   }
-  EXPECT_NE(picture(study_named("sinkhorn"), r).find("one_walk"), std::string::npos);
+  EXPECT_NE(picture(study_named("sinkhorn_half"), r).find("one_walk"), std::string::npos);
 }
 
 struct Outcome {
@@ -88,7 +88,7 @@ void enqueue(DeviceExecutor& executor, const SinkhornHalf<float>& op) {
   launch(a_thread_a_row, dim3(blocks_for(op.cost_matrix.rows, 64)), dim3(64), 0, executor, op);
 }
 }
-PERTURBINE_VARIANT("sinkhorn", "mine", DeviceExecutor, enqueue, SinkhornHalf<float>)
+PERTURBINE_VARIANT("sinkhorn_half", "mine", DeviceExecutor, enqueue, SinkhornHalf<float>)
 )";
 
 TEST(StudyProgram, TriesAFileOfOnesOwnInTheEmulator) {
@@ -101,7 +101,7 @@ TEST(StudyProgram, TriesAFileOfOnesOwnInTheEmulator) {
     std::string text = own_kernel;
     text.replace(text.find("FACTOR"), 6, factor);
     std::ofstream(file) << text;
-    return study("sinkhorn --device emulated --variant " + file);
+    return study("sinkhorn_half --device emulated --variant " + file);
   };
   Outcome o = with("-1");
   EXPECT_EQ(o.code, 0) << o.said;
@@ -112,7 +112,7 @@ TEST(StudyProgram, TriesAFileOfOnesOwnInTheEmulator) {
   o = with("does not compile");
   EXPECT_EQ(o.code, 1);
   EXPECT_NE(o.said.find("does not compile"), std::string::npos) << o.said;
-  o = study("sinkhorn --device cpu --variant " + file + ".cpp");
+  o = study("sinkhorn_half --device cpu --variant " + file + ".cpp");
   EXPECT_EQ(o.code, 1);
   EXPECT_NE(o.said.find("no such file"), std::string::npos) << o.said;
 }

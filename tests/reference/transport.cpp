@@ -42,6 +42,15 @@ void execute(const SinkhornHalf<double>& op) {
 }
 
 template <>
+void execute(const Sinkhorn<double>& op) {
+  for (std::size_t j = 0; j < op.g.size; ++j) op.g[j] = 0;
+  for (std::size_t i = 0; i < op.iterations; ++i) {
+    execute(op.half(false));
+    execute(op.half(true));
+  }
+}
+
+template <>
 void execute(const SamplePlan<double>& op) {
   for (std::size_t r = 0; r < op.partner.size; ++r) {
     double best = 0;

@@ -5,14 +5,20 @@ namespace perturbine::studies {
 Study sinkhorn() {
   return {
       "sinkhorn",
-      "Half an iteration of log-domain Sinkhorn over the rows of 256 x 256 costs: one walk over a row or two?",
-      {{"sinkhorn_half.rows", "f32", {256, 256}, {{71, 229}, {29, 541}, {64, 1}}}},
-      {{"element_by_element", true, "largest term, then the sum, one element at a time"},
-       {"one_walk", true, "the sum is rescaled whenever a larger term comes, a vector of partial sums"},
-       {"shipped", true, "two walks, vectors; what does not depend on the row is made once"},
-       {"shipped", false, "a block a row, one walk with a running largest term"}},
-      "The matrix lies in the second cache: a second walk is nearly free, while one walk pays for one more "
-      "exponential at each element. The exponentials are the time, so they must be vector code.",
+      "A hundred Sinkhorn iterations between 256 and 256 points: an exponential for every pair, or a product?",
+      {{"sinkhorn.100", "f32", {256, 256}, {{29, 65}, {16, 7}}}},
+      {{"element_by_element", true, "log domain: an exponential a pair and half, one element at a time"},
+       {"halves", true, "log domain, vectors: what an iteration is in `kernels/` where nothing else is safe"},
+       {"two_products", true, "exp(-cost / epsilon) once, then u = a / (K v) and v = b / (K' u): two walks over K"},
+       {"shipped", true,
+        "one walk: a row's sum gives its u, which is added to the column sums while the row is in the first cache; K "
+        "about potentials that are nearly right"},
+       {"shipped", false, "log domain, a launch a half"}},
+      "Products in place of exponentials are worth a factor of five: an iteration is then a walk over a matrix that "
+      "lies in the second cache. A second walk costs nothing there. exp(-cost / epsilon) about potentials of zero is "
+      "too small for a float once costs exceed 87 epsilon, which is why the log domain exists; about potentials that a "
+      "first iteration in the log domain has made the matrix is the plan, and what a float cannot hold of it does not "
+      "matter. That first iteration and the second matrix of exponentials are the tenth that safety costs.",
   };
 }
 

@@ -1,0 +1,268 @@
+// The four models whole, at three sizes: training steps a second, cells sampled a second, memory, time by operation and
+// how near a step is to its floor (its products and the bytes of everything else at measured ceilings).
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "bench/machine.h"
+#include "engine/ceilings.h"
+#include "io/simulator.h"
+#include "kernels/core/observers.h"
+#include "models/network_model.h"
+
+namespace {
+
+using namespace perturbine;
+using Clock = std::chrono::steady_clock;
+double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+struct Size {
+  const char* name;
+  std::size_t genes, hidden, blocks;
+  const char* space;
+  std::size_t steps;
+};
+// The first is the program's default on a file of 500 genes; the others put the network on the genes themselves, but
+// for the causal VAE, whose latent space is its own and whose decoder is on the genes in any case.
+constexpr Size sizes[] = {{"small", 500, 128, 3, "latent", 1000},
+                          {"medium", 2000, 512, 4, "genes", 200},
+                          {"large", 5000, 2048, 6, "genes", 60}};
+constexpr std::size_t sampled_cells = 400, counted_steps = 5;
+
+// Simulated cells, log-normalised: 20 perturbations, 16 of their pairs.
+TrainingData cells_of(const Size& size) {
+  SimulationSettings s = preset_settings("norman");
+  s.genes = size.genes, s.cells_per_condition = 60;
+  const Simulator simulator(s);
+  TrainingData d;
+  d.genes = size.genes, d.gene_names = simulator.gene_names();
+  d.conditions = simulator.conditions(), d.contexts = {""}, d.batches = {""};
+  std::vector<float> values;
+  for (std::size_t c = 0; c < d.conditions.size(); ++c)
+    for (std::size_t i = 0; i < (c == 0 ? 300 : s.cells_per_condition); ++i) {
+      const Simulator::Cell cell = simulator.sample(d.conditions[c], 0, i % s.batches, i);
+      d.condition.push_back(static_cast<std::int32_t>(c)), d.context.push_back(0);
+      d.library_size.push_back(cell.library_size);
+      for (const float n : cell.counts)
+        values.push_back(static_cast<float>(std::log1p(10000 * static_cast<double>(n) / cell.library_size)));
+    }
+  d.expression = std::move(values);
+  return d;
+}
+
+TrainingOptions options_of(const Size& size, const std::string& model, std::size_t steps) {
+  TrainingOptions o;
+  o.steps = steps, o.hidden = size.hidden, o.blocks = size.blocks;
+  o.space = model == "causal-vae" ? "latent" : size.space;
+  o.technical_shrinkage = 0.5;  // not chosen: that is no part of a step
+  return o;
+}
+
+// Adds up operations of the optimiser's steps after `first` up to `last`: what models do before and after training is
+// no part of a step.
+class StepCosts final : public Observer {
+ public:
+  StepCosts(std::size_t first, std::size_t last) : first_(first), last_(last) {}
+  void before(Queue& queue, const OperationRecord& record) override {
+    if (counting()) profile.before(queue, record);
+  }
+  void after(Queue& queue, const OperationRecord& record) override {
+    if (counting()) profile.after(queue, record);
+    finished_ += record.name == AdamW<float>::name;
+  }
+  Profile profile;
+
+ private:
+  bool counting() const { return finished_ >= first_ && finished_ < last_; }
+  std::size_t first_, last_, finished_ = 0;
+};
+
+struct Result {
+  std::string model;
+  const Size* size;
+  std::size_t parameters = 0, arena_bytes = 0;
+  double steps_a_second = 0, floor_ms = 0, cells_a_second = 0;
+  std::vector<std::pair<std::string, Profile::Entry>> operations;  // of `counted` steps
+  std::size_t counted = 0;
+  double operation_seconds() const {
+    double all = 0;
+    for (const auto& [name, e] : operations) all += e.seconds;
+    return all;
+  }
+};
+
+Result measure(const std::string& name, const Size& size, const TrainingData& data,
+               const std::shared_ptr<Backbone>& backbone, Queue& queue, const Ceilings& ceilings) {
+  Result r;
+  r.model = name, r.size = &size;
+  {  // what a step costs, from a few of them
+    const auto model = make_trainable(name);
+    model->use_backbone(backbone);
+    model->prepare(queue, data, options_of(size, name, 10));
+    StepCosts costs(model->total_steps() - counted_steps, model->total_steps());
+    queue.add_observer(&costs);
+    model->resume(queue, {});
+    queue.clear_observers();
+    r.operations = costs.profile.entries(), r.counted = counted_steps;
+    for (const auto& [operation, e] : r.operations)
+      r.floor_ms += 1e3 / static_cast<double>(r.counted) *
+                    (e.cost.ceiling == Ceiling::products ? e.cost.flops / ceilings.product_gigaflops / 1e9
+                                                         : e.cost.bytes / ceilings.copy_gigabytes / 1e9);
+  }
+  // How fast steps are, and samples, as a user trains: from the report of step 50 on.
+  const auto model = make_trainable(name);
+  model->use_backbone(backbone);
+  model->prepare(queue, data, options_of(size, name, size.steps));
+  TrainingProgress from, to;
+  model->resume(queue, [&](const TrainingProgress& p) {
+    // Stages count their seconds apart: the longest run of steps in one of them.
+    if (from.step == 0 || p.seconds < to.seconds) from = p;
+    to = p;
+    if (p.step - from.step > 0) r.steps_a_second = static_cast<double>(p.step - from.step) / (p.seconds - from.seconds);
+    return true;
+  });
+  r.parameters = model->parameters().count(), r.arena_bytes = model->peak_memory();
+  const Query query{data.conditions.back(), 0};
+  model->sample(queue, query, sampled_cells, 1);
+  std::vector<double> seconds;
+  for (std::uint64_t repeat = 0; repeat < 3; ++repeat) {
+    const auto start = Clock::now();
+    model->sample(queue, query, sampled_cells, 2 + repeat);
+    seconds.push_back(since(start));
+  }
+  std::sort(seconds.begin(), seconds.end());
+  r.cells_a_second = static_cast<double>(sampled_cells) / seconds[1];
+  return r;
+}
+
+void print(const Result& r) {
+  std::printf("%-11s %-7s %10.2f M %10.1f %10.2f %9.0f %% %12.0f %9.0f  ", r.model.c_str(), r.size->name,
+              static_cast<double>(r.parameters) / 1e6, r.steps_a_second, r.floor_ms,
+              100 * r.floor_ms * r.steps_a_second / 1e3, r.cells_a_second,
+              static_cast<double>(r.arena_bytes) / 1048576);
+  for (std::size_t i = 0; i < std::min<std::size_t>(3, r.operations.size()); ++i)
+    std::printf("%s%s %.0f %%", i == 0 ? "" : ", ", r.operations[i].first.c_str(),
+                100 * r.operations[i].second.seconds / r.operation_seconds());
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+nlohmann::ordered_json json_of(const Result& r) {
+  nlohmann::ordered_json operations;
+  for (const auto& [name, e] : r.operations) {
+    const double steps = static_cast<double>(r.counted);
+    operations[name] = {{"calls", static_cast<double>(e.calls) / steps},
+                        {"milliseconds", 1e3 * e.seconds / steps},
+                        {"bytes", e.cost.bytes / steps},
+                        {"flops", e.cost.flops / steps}};
+  }
+  return {{"model", r.model},
+          {"size", r.size->name},
+          {"genes", r.size->genes},
+          {"hidden", r.size->hidden},
+          {"blocks", r.size->blocks},
+          {"space", r.size->space},
+          {"batch_size", TrainingOptions{}.batch_size},
+          {"parameters", r.parameters},
+          {"steps_per_second", r.steps_a_second},
+          {"step_floor_milliseconds", r.floor_ms},
+          {"cells_sampled_per_second", r.cells_a_second},
+          {"activation_bytes", r.arena_bytes},
+          {"operations_per_step", operations}};
+}
+
+struct Arguments {
+  std::string device = "cpu", json;
+  std::vector<std::string> models, sizes;
+  Math math = Math::f32;
+};
+
+Arguments parse(int argc, char** argv) {
+  Arguments a;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    require(i + 1 < argc &&
+                (word == "--device" || word == "--math" || word == "--model" || word == "--size" || word == "--json"),
+            "whole_models [--device cpu|cuda] [--math f32|tf32|bf16] [--model NAME]... [--size small|medium|large]... "
+            "[--json FILE]");
+    const std::string value = argv[++i];
+    if (word == "--device") {
+      require(value == "cpu" || value == "cuda", "--device is '", value, "' but must be cpu or cuda");
+      a.device = value;
+    } else if (word == "--math") {
+      require(value == "f32" || value == "tf32" || value == "bf16", "--math is '", value,
+              "' but must be f32, tf32 or bf16");
+      a.math = value == "f32" ? Math::f32 : value == "tf32" ? Math::tf32 : Math::bf16;
+    } else if (word == "--json") {
+      a.json = value;
+    } else if (word == "--model") {
+      make_trainable(value);  // throws for a name that is none
+      a.models.push_back(value);
+    } else {
+      require(std::any_of(std::begin(sizes), std::end(sizes), [&](const Size& s) { return value == s.name; }),
+              "--size is '", value, "' but must be small, medium or large");
+      a.sizes.push_back(value);
+    }
+  }
+  if (a.models.empty()) a.models = trainable_names();
+  return a;
+}
+
+void run(const Arguments& a) {
+  const Device device = a.device == "cpu" ? Device::cpu : Device::cuda;
+  if (device == Device::cuda) {
+    const char* reason = "";
+    require(cuda_module(&reason) != nullptr, "--device cuda: ", reason);
+  }
+  Queue queue(device, {.math = a.math});
+  const Ceilings ceilings = measure_ceilings(queue);
+  std::printf("%s, %d threads, copy %.1f GB/s, products %.0f GFLOP/s\n", a.device.c_str(), queue.threads(),
+              ceilings.copy_gigabytes, ceilings.product_gigaflops);
+  std::printf("%-11s %-7s %12s %10s %10s %11s %12s %9s  %s\n", "model", "size", "parameters", "steps/s", "floor ms",
+              "of floor", "cells/s", "MiB", "most time");
+  nlohmann::ordered_json all{{"schema", "perturbine.whole_models/1"},
+                             {"date", today()},
+                             {"device", a.device},
+                             {"name", device == Device::cuda ? cuda_module()->describe(0) : processor_name()},
+                             {"threads", queue.threads()},
+                             {"compiler", __VERSION__},
+                             {"copy_gigabytes_per_second", ceilings.copy_gigabytes},
+                             {"product_gigaflops", ceilings.product_gigaflops},
+                             {"rows", nlohmann::ordered_json::array()}};
+  for (const Size& size : sizes) {
+    if (!a.sizes.empty() && std::find(a.sizes.begin(), a.sizes.end(), size.name) == a.sizes.end()) continue;
+    const TrainingData data = cells_of(size);
+    std::map<std::string, std::shared_ptr<Backbone>> backbones;  // one for each space
+    for (const std::string& name : a.models) {
+      const TrainingOptions options = options_of(size, name, 1);
+      auto& backbone = backbones[options.space];
+      if (!backbone) {
+        backbone = std::make_shared<Backbone>();
+        backbone->fit(queue, data, options, {});
+      }
+      const Result r = measure(name, size, data, backbone, queue, ceilings);
+      print(r);
+      all["rows"].push_back(json_of(r));
+    }
+  }
+  if (a.json.empty()) return;
+  std::ofstream out(a.json);
+  out << all.dump(1) << '\n';
+  out.flush();
+  require(out.good(), a.json, ": cannot be written");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    run(parse(argc, argv));
+    return 0;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "whole_models: %s\n", e.what());
+    return 2;
+  }
+}
