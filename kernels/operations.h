@@ -9,6 +9,7 @@
 #include "kernels/counts/value_likelihood.h"
 #include "kernels/dense/epilogue.h"
 #include "kernels/dense/product.h"
+#include "kernels/dense/sparse_product.h"
 #include "kernels/diffusion/diffusion.h"
 #include "kernels/embedding/dose_scale.h"
 #include "kernels/embedding/embedding.h"
@@ -37,6 +38,7 @@
 /// Operations with device code of our own.
 #define PERTURBINE_EACH_OWN_OPERATION(X) \
   X(BiasActivation<float>)               \
+  X(SparseProduct<float>)                \
   X(BiasActivationBackward<float>)       \
   X(FilmLayerNorm<float>)                \
   X(FilmLayerNorm<bfloat16>)             \

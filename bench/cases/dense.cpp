@@ -1,9 +1,47 @@
 #include "bench/cases/cases.h"
 #include "kernels/dense/epilogue.h"
+#include "kernels/dense/sparse_product.h"
 
 namespace perturbine::cases {
+namespace {
+
+// About `percent` of a hundred elements are filled, evenly; every eleventh row has none.
+template <class T>
+CsrView<T> sparse(Operands<T>& o, std::size_t rows, std::size_t columns, std::size_t percent) {
+  std::vector<double> offsets{0}, at, values;
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t j = 0; j < columns && i % 11 != 5; ++j) {
+      const std::size_t mixed = (i * 7919 + j * 104729 + i * j) % 1009;
+      if (mixed * 100 >= percent * 1009) continue;
+      at.push_back(static_cast<double>(j));
+      values.push_back(.25 + static_cast<double>((i * 31 + j * 17) % 13) / 4);
+    }
+    offsets.push_back(static_cast<double>(at.size()));
+  }
+  CsrView<T> csr;
+  csr.row_offsets = o.template input_values<std::int32_t>("row_offsets", offsets);
+  csr.columns = o.template input_values<std::int32_t>("columns", at);
+  csr.values = o.template input_values<T>("values", values);
+  csr.rows = rows, csr.column_count = columns;
+  return csr;
+}
+
+void sparse_products(CaseList& list) {
+  for (const std::size_t percent : {4, 10, 30}) {
+    auto product = [percent]<class T>(Operands<T>& o, const Shape& s) {
+      return SparseProduct<T>{sparse(o, s[0], s[2], percent), o.input("b", s[2], s[1]), o.output("c", s[0], s[1])};
+    };
+    const std::string variant = text("filled_", percent);
+    list.add(FloatOnly{}, "sparse_product", {{71, 229, 330}, {29, 541, 130}, {1, 64, 70}, {130, 1, 50}}, product,
+             {variant});
+    list.add(FloatOnly{}, "sparse_product", {{256, 512, 2000}}, product, {variant, {}, false, true});
+  }
+}
+
+}  // namespace
 
 void dense(CaseList& list) {
+  sparse_products(list);
   // rows x columns x inner
   const std::vector<Shape> shapes{{71, 229, 33}, {29, 541, 130}, {1, 64, 7}, {130, 1, 5}, {131, 515, 64}};
   const std::vector<Shape> large{{256, 512, 512}, {256, 2000, 512}};
@@ -56,6 +94,8 @@ void dense(CaseList& list) {
       };
       const std::string full = variant + (residual ? ".residual" : "");
       list.add(FloatOnly{}, "linear", shapes, linear, {full, {}});
+      if (residual && activation == Activation::silu)
+        list.add(FloatOnly{}, "linear", {{256, 512, 512}}, linear, {full, {}, false, true});
       list.add(FloatOnly{}, "bias_activation", shapes, bias, {full});
     }
     for (const bool accumulate : {false, true}) {
@@ -71,6 +111,8 @@ void dense(CaseList& list) {
       };
       list.add(FloatOnly{}, "bias_activation_backward", shapes, backward,
                {variant + (accumulate ? ".accumulate" : "")});
+      if (activation == Activation::none && !accumulate)
+        list.add(FloatOnly{}, "bias_activation_backward", {{4096, 512}}, backward, {variant, {}, false, true});
     }
     list.gradient("bias_activation." + variant, "bias_activation_backward." + variant);
   }

@@ -52,7 +52,7 @@ void embedding(CaseList& list) {
                            o.template input_values<std::int32_t>("index", sets.index),
                            o.input_vector("weight", sets.index.size()), o.output("y", s[0], s[1])};
   });
-  list.add(FloatAndBfloat16{}, "set_embedding_backward", set_shapes, []<class T>(Operands<T>& o, const Shape& s) {
+  auto set_backward = []<class T>(Operands<T>& o, const Shape& s) {
     const Sets sets(s[0], s[2]);
     return SetEmbeddingBackward<T>{o.input("dy", s[0], s[1]),
                                    o.template input_values<std::int32_t>("sorted", sets.sorted),
@@ -60,7 +60,9 @@ void embedding(CaseList& list) {
                                    o.template input_values<std::int32_t>("member_row", sets.row),
                                    o.input_vector("weight", sets.index.size()),
                                    o.output("dtable", s[2], s[1])};
-  });
+  };
+  list.add(FloatAndBfloat16{}, "set_embedding_backward", set_shapes, set_backward);
+  list.add(FloatOnly{}, "set_embedding_backward", {{4096, 512, 5000}}, set_backward, {"", {}, false, true});
   list.gradient("set_embedding", "set_embedding_backward");
   // Graph mean aggregation: the set of a row is its node's neighbours, each with weight 1 / degree.
   list.add(FloatOnly{}, "set_embedding", {{11, 229, 11}, {50, 33, 50}},
@@ -101,12 +103,14 @@ void embedding(CaseList& list) {
              {variant, {1e-5, 1e-2, 2e-6}});
     list.gradient("dose_scale." + variant, "dose_scale_backward." + variant);
   }
-  list.add(FloatOnly{}, "sort_keys", {{1}, {1000}, {4097}}, []<class T>(Operands<T>& o, const Shape& s) {
+  auto sort = []<class T>(Operands<T>& o, const Shape& s) {
     using Key = std::conditional_t<std::is_same_v<T, double>, double, std::int32_t>;
     return SortKeys<Key>{o.template input_vector<Key>("key", s[0], [](double u, double) { return std::floor(u * 50); }),
                          o.template output_integers<Key>("sorted", s[0]),
                          o.template output_integers<Key>("order", s[0])};
-  });
+  };
+  list.add(FloatOnly{}, "sort_keys", {{1}, {1000}, {4097}}, sort);
+  list.add(FloatOnly{}, "sort_keys", {{100000}}, sort, {"", {}, false, true});
 }
 
 }  // namespace perturbine::cases

@@ -11,4 +11,8 @@ Study pairwise_sum();
 Study sinkhorn_half();
 Study sinkhorn();
 Study products();
+Study residual();
+Study sparse_first_layer();
+Study embedding_gradient();
+Study determinism();
 }  // namespace perturbine::studies

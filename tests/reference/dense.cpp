@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "kernels/dense/epilogue.h"
+#include "kernels/dense/sparse_product.h"
 #include "tests/reference/reference.h"
 
 namespace perturbine::reference {
@@ -70,6 +71,18 @@ void execute(const BiasActivationBackward<double>& op) {
     }
     if (op.dbias.data != nullptr) op.dbias[j] = sum;
   }
+}
+
+template <>
+void execute(const SparseProduct<double>& op) {
+  for (std::size_t i = 0; i < op.c.rows; ++i)
+    for (std::size_t j = 0; j < op.c.columns; ++j) {
+      double sum = 0;
+      for (auto k = op.a.row_offsets[i]; k < op.a.row_offsets[i + 1]; ++k)
+        sum += op.a.values[static_cast<std::size_t>(k)] *
+               op.b(static_cast<std::size_t>(op.a.columns[static_cast<std::size_t>(k)]), j);
+      op.c(i, j) = sum;
+    }
 }
 
 }  // namespace perturbine::reference
