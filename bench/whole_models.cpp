@@ -138,15 +138,15 @@ Result measure(const std::string& name, const Size& size, const TrainingData& da
   return r;
 }
 
+// A row of a Markdown table.
 void print(const Result& r) {
-  std::printf("%-11s %-7s %10.2f M %10.1f %10.2f %9.0f %% %12.0f %9.0f  ", r.model.c_str(), r.size->name,
-              static_cast<double>(r.parameters) / 1e6, r.steps_a_second, r.floor_ms,
-              100 * r.floor_ms * r.steps_a_second / 1e3, r.cells_a_second,
-              static_cast<double>(r.arena_bytes) / 1048576);
+  std::printf("| %s | %s | %.2f | %.3g | %.3g | %.0f %% | %.3g | %.0f | ", r.model.c_str(), r.size->name,
+              static_cast<double>(r.parameters) / 1e6, r.steps_a_second, r.floor_ms, r.floor_ms * r.steps_a_second / 10,
+              r.cells_a_second, static_cast<double>(r.arena_bytes) / 1048576);
   for (std::size_t i = 0; i < std::min<std::size_t>(3, r.operations.size()); ++i)
     std::printf("%s%s %.0f %%", i == 0 ? "" : ", ", r.operations[i].first.c_str(),
                 100 * r.operations[i].second.seconds / r.operation_seconds());
-  std::printf("\n");
+  std::printf(" |\n");
   std::fflush(stdout);
 }
 
@@ -219,14 +219,17 @@ void run(const Arguments& a) {
   }
   Queue queue(device, {.math = a.math});
   const Ceilings ceilings = measure_ceilings(queue);
-  std::printf("%s, %d threads, copy %.1f GB/s, products %.0f GFLOP/s\n", a.device.c_str(), queue.threads(),
-              ceilings.copy_gigabytes, ceilings.product_gigaflops);
-  std::printf("%-11s %-7s %12s %10s %10s %11s %12s %9s  %s\n", "model", "size", "parameters", "steps/s", "floor ms",
-              "of floor", "cells/s", "MiB", "most time");
+  const std::string name = device == Device::cuda ? cuda_module()->describe(0) : processor_name();
+  std::printf("%s, %d threads, copy %.1f GB/s, products %.0f GFLOP/s, %s\n\n", name.c_str(), queue.threads(),
+              ceilings.copy_gigabytes, ceilings.product_gigaflops, today().c_str());
+  std::printf(
+      "| model | size | parameters, millions | steps a second | floor of a step, ms | of floor | cells sampled a "
+      "second "
+      "| activations, MiB | most of a step |\n|---|---|---|---|---|---|---|---|---|\n");
   nlohmann::ordered_json all{{"schema", "perturbine.whole_models/1"},
                              {"date", today()},
                              {"device", a.device},
-                             {"name", device == Device::cuda ? cuda_module()->describe(0) : processor_name()},
+                             {"name", name},
                              {"threads", queue.threads()},
                              {"compiler", __VERSION__},
                              {"copy_gigabytes_per_second", ceilings.copy_gigabytes},
@@ -236,14 +239,14 @@ void run(const Arguments& a) {
     if (!a.sizes.empty() && std::find(a.sizes.begin(), a.sizes.end(), size.name) == a.sizes.end()) continue;
     const TrainingData data = cells_of(size);
     std::map<std::string, std::shared_ptr<Backbone>> backbones;  // one for each space
-    for (const std::string& name : a.models) {
-      const TrainingOptions options = options_of(size, name, 1);
+    for (const std::string& model : a.models) {
+      const TrainingOptions options = options_of(size, model, 1);
       auto& backbone = backbones[options.space];
       if (!backbone) {
         backbone = std::make_shared<Backbone>();
         backbone->fit(queue, data, options, {});
       }
-      const Result r = measure(name, size, data, backbone, queue, ceilings);
+      const Result r = measure(model, size, data, backbone, queue, ceilings);
       print(r);
       all["rows"].push_back(json_of(r));
     }

@@ -212,16 +212,25 @@ def noising(mode):
     return run
 
 
-def sinkhorn(mode):
+def sinkhorn(mode, domain):
     cost, log_weight = torch.rand(256, 256) * 40, torch.full((256,), -math.log(256.0))
 
-    def iterations(cost, log_weight):  # a hundred, in the log domain
+    def log_domain(cost, log_weight):  # a hundred iterations
         f, g = torch.zeros(256), torch.zeros(256)
         for _ in range(100):
             f = -torch.logsumexp(log_weight + g - cost, 1)
             g = -torch.logsumexp((log_weight + f)[:, None] - cost, 0)
         return f, g
 
+    def products(cost, log_weight):  # exact here, where exp(-cost) is still a float
+        kernel, weight = torch.exp(-cost), torch.exp(log_weight)
+        v = weight
+        for _ in range(100):
+            u = weight / torch.mv(kernel, v)
+            v = weight / torch.mv(kernel.T, u)
+        return u.log() - log_weight, v.log() - log_weight
+
+    iterations = log_domain if domain == "log domain" else products
     forward = as_mode(iterations, mode)
 
     def run():
@@ -262,7 +271,7 @@ cases = {  # name: settings, and what to run in one
     "count_likelihood zinb 256x2000": (each_mode, zinb),
     "adamw+average 9.14M": ([(o,) for o in optimisers], adamw_average),
     "diffusion_noise 256x2000": (each_mode, noising),
-    "sinkhorn 256x256 x 100": (each_mode, sinkhorn),
+    "sinkhorn 256x256 x 100": ([(m, d) for m in modes for d in ("log domain", "products")], sinkhorn),
     "energy distance 2x2000x50": (each_mode, lambda m: pairs(m, False)),
     "rbf mmd 2x2000x50": (each_mode, lambda m: pairs(m, True)),
 }
