@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <deque>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "bench/machine.h"
 #include "engine/ceilings.h"
@@ -61,23 +63,40 @@ TrainingOptions options_of(const Size& size, const std::string& model, std::size
   return o;
 }
 
-// Adds up operations of the optimiser's steps after `first` up to `last`: what models do before and after training is
-// no part of a step.
+// The operations of the last few steps of the optimiser, until it is told that training is over: what models do before,
+// between their stages and after is no part of a step.
 class StepCosts final : public Observer {
  public:
-  StepCosts(std::size_t first, std::size_t last) : first_(first), last_(last) {}
   void before(Queue& queue, const OperationRecord& record) override {
-    if (counting()) profile.before(queue, record);
+    if (!over_) step_.before(queue, record);
   }
   void after(Queue& queue, const OperationRecord& record) override {
-    if (counting()) profile.after(queue, record);
-    finished_ += record.name == AdamW<float>::name;
+    if (over_) return;
+    step_.after(queue, record);
+    if (record.name != AdamW<float>::name) return;
+    steps_.push_back(std::exchange(step_, Profile{}));
+    if (steps_.size() > counted_steps) steps_.pop_front();
   }
-  Profile profile;
+  void training_is_over() { over_ = true; }
+  /// Sums over the counted steps, most time first.
+  std::vector<std::pair<std::string, Profile::Entry>> entries() const {
+    std::map<std::string, Profile::Entry> sum;
+    for (const Profile& step : steps_)
+      for (const auto& [name, e] : step.entries()) {
+        Profile::Entry& to = sum[name];
+        to.calls += e.calls, to.seconds += e.seconds;
+        to.cost.bytes += e.cost.bytes, to.cost.flops += e.cost.flops, to.cost.ceiling = e.cost.ceiling;
+      }
+    std::vector<std::pair<std::string, Profile::Entry>> all(sum.begin(), sum.end());
+    std::sort(all.begin(), all.end(), [](const auto& x, const auto& y) { return x.second.seconds > y.second.seconds; });
+    return all;
+  }
+  std::size_t count() const { return steps_.size(); }
 
  private:
-  bool counting() const { return finished_ >= first_ && finished_ < last_; }
-  std::size_t first_, last_, finished_ = 0;
+  Profile step_;
+  std::deque<Profile> steps_;
+  bool over_ = false;
 };
 
 struct Result {
@@ -95,24 +114,29 @@ struct Result {
 };
 
 Result measure(const std::string& name, const Size& size, const TrainingData& data,
-               const std::shared_ptr<Backbone>& backbone, Queue& queue, const Ceilings& ceilings) {
+               const std::shared_ptr<Backbone>& backbone, Queue& queue, const Ceilings& ceilings, bool eager) {
   Result r;
   r.model = name, r.size = &size;
   {  // what a step costs, from a few of them
     const auto model = make_trainable(name);
     model->use_backbone(backbone);
     model->prepare(queue, data, options_of(size, name, 10));
-    StepCosts costs(model->total_steps() - counted_steps, model->total_steps());
+    StepCosts costs;
     queue.add_observer(&costs);
-    model->resume(queue, {});
+    model->resume(queue, [&](const TrainingProgress& p) {
+      if (p.step == p.steps) costs.training_is_over();
+      return true;
+    });
     queue.clear_observers();
-    r.operations = costs.profile.entries(), r.counted = counted_steps;
+    r.operations = costs.entries(), r.counted = costs.count();
     for (const auto& [operation, e] : r.operations)
       r.floor_ms += 1e3 / static_cast<double>(r.counted) *
                     (e.cost.ceiling == Ceiling::products ? e.cost.flops / ceilings.product_gigaflops / 1e9
                                                          : e.cost.bytes / ceilings.copy_gigabytes / 1e9);
   }
   // How fast steps are, and samples, as a user trains: from the report of step 50 on.
+  Observer watching;  // sees nothing, but a step that is watched is not captured as a graph
+  if (eager) queue.add_observer(&watching);
   const auto model = make_trainable(name);
   model->use_backbone(backbone);
   model->prepare(queue, data, options_of(size, name, size.steps));
@@ -133,6 +157,7 @@ Result measure(const std::string& name, const Size& size, const TrainingData& da
     model->sample(queue, query, sampled_cells, 2 + repeat);
     seconds.push_back(since(start));
   }
+  queue.clear_observers();
   std::sort(seconds.begin(), seconds.end());
   r.cells_a_second = static_cast<double>(sampled_cells) / seconds[1];
   return r;
@@ -176,6 +201,7 @@ nlohmann::ordered_json json_of(const Result& r) {
 
 struct Arguments {
   std::string device = "cpu", json;
+  bool eager = false;
   std::vector<std::string> models, sizes;
   Math math = Math::f32;
 };
@@ -184,10 +210,14 @@ Arguments parse(int argc, char** argv) {
   Arguments a;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
+    if (word == "--eager") {
+      a.eager = true;
+      continue;
+    }
     require(i + 1 < argc &&
                 (word == "--device" || word == "--math" || word == "--model" || word == "--size" || word == "--json"),
             "whole_models [--device cpu|cuda] [--math f32|tf32|bf16] [--model NAME]... [--size small|medium|large]... "
-            "[--json FILE]");
+            "[--json FILE] [--eager]   eager: every operation launched by itself, no graph of a step");
     const std::string value = argv[++i];
     if (word == "--device") {
       require(value == "cpu" || value == "cuda", "--device is '", value, "' but must be cpu or cuda");
@@ -231,6 +261,7 @@ void run(const Arguments& a) {
                              {"device", a.device},
                              {"name", name},
                              {"threads", queue.threads()},
+                             {"eager", a.eager},
                              {"compiler", __VERSION__},
                              {"copy_gigabytes_per_second", ceilings.copy_gigabytes},
                              {"product_gigaflops", ceilings.product_gigaflops},
@@ -246,7 +277,7 @@ void run(const Arguments& a) {
         backbone = std::make_shared<Backbone>();
         backbone->fit(queue, data, options, {});
       }
-      const Result r = measure(model, size, data, backbone, queue, ceilings);
+      const Result r = measure(model, size, data, backbone, queue, ceilings, a.eager);
       print(r);
       all["rows"].push_back(json_of(r));
     }

@@ -6,7 +6,7 @@
 namespace perturbine {
 
 struct Module {
-  static constexpr int current_version = 1;
+  static constexpr int current_version = 2;
   using Execute = void (*)(void* executor, const void* operation);
 
   int version = 0;
@@ -25,6 +25,9 @@ struct Module {
   void* (*end_capture)(void* executor) = nullptr;
   void (*launch_graph)(void* executor, void* graph) = nullptr;
   void (*destroy_graph)(void* graph) = nullptr;
+  /// Names what is enqueued between the two for a profiler's timeline; null where there is none to tell.
+  void (*begin_range)(const char* name) = nullptr;
+  void (*end_range)() = nullptr;
   /// One line about the device.
   const char* (*describe)(int ordinal) = nullptr;
   int (*device_count)() = nullptr;

@@ -78,6 +78,7 @@ class Queue {
     check_operands(
         Op::name, operands, requires { Op::in_place; });
     op.check();
+    const NamedRange range(module_, Op::name.data());  // a literal, so it ends with a zero
     if (observers_.empty()) {
       execute_it();
       return;
@@ -98,6 +99,17 @@ class Queue {
     require(function != nullptr, Op::name, ": the ", module_->name, " module does not have this operation");
     function(executor_.get(), &op);
   }
+  struct NamedRange {
+    NamedRange(const Module* m, const char* name) : module(m) {
+      if (module != nullptr && module->begin_range != nullptr) module->begin_range(name);
+    }
+    ~NamedRange() {
+      if (module != nullptr && module->end_range != nullptr) module->end_range();
+    }
+    NamedRange(const NamedRange&) = delete;
+    NamedRange& operator=(const NamedRange&) = delete;
+    const Module* module;
+  };
 
   Device device_;
   QueueOptions options_;

@@ -1,5 +1,6 @@
 // The CUDA module: everything a Queue needs of a GPU behind one table of functions.
 #include <cublasLt.h>
+#include <nvtx3/nvToolsExt.h>
 
 #include <memory>
 #include <string>
@@ -83,6 +84,8 @@ extern "C" __attribute__((visibility("default"))) const Module* perturbine_modul
       check_cuda(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), stream_of(e)), "graph launch");
     };
     m.destroy_graph = [](void* graph) { cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)); };
+    m.begin_range = [](const char* name) { nvtxRangePushA(name); };
+    m.end_range = [] { nvtxRangePop(); };
     m.describe = [](int ordinal) -> const char* {
       static thread_local std::string line;
       cudaDeviceProp p;
