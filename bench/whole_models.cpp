@@ -140,12 +140,15 @@ Result measure(const std::string& name, const Size& size, const TrainingData& da
   const auto model = make_trainable(name);
   model->use_backbone(backbone);
   model->prepare(queue, data, options_of(size, name, size.steps));
-  TrainingProgress from, to;
+  TrainingProgress from;
   model->resume(queue, [&](const TrainingProgress& p) {
-    // Stages count their seconds apart: the longest run of steps in one of them.
-    if (from.step == 0 || p.seconds < to.seconds) from = p;
-    to = p;
-    if (p.step - from.step > 0) r.steps_a_second = static_cast<double>(p.step - from.step) / (p.seconds - from.seconds);
+    // Stages count their seconds apart; where one begins follows from the cells it has seen.
+    const auto start = [](const TrainingProgress& q) {
+      return q.step - static_cast<std::size_t>(
+                          q.cells_per_second * q.seconds / static_cast<double>(TrainingOptions{}.batch_size) + .5);
+    };
+    if (from.step == 0 || start(p) != start(from)) from = p;
+    if (p.step > from.step) r.steps_a_second = static_cast<double>(p.step - from.step) / (p.seconds - from.seconds);
     return true;
   });
   r.parameters = model->parameters().count(), r.arena_bytes = model->peak_memory();
