@@ -21,9 +21,9 @@ Study residual() {
         }},
        {"shipped", true, "bias, activation and residual on each tile of the product while it is in the cache"},
        {"shipped", false, "bias in cuBLASLt's epilogue, the rest in one pass"}},
-      "The epilogue is small beside its product: three passes cost a tenth more than none, and one pass, over "
-      "arrays that lie in the second cache, nothing that can be measured. What is worth having is that nothing is read "
-      "twice where the arrays are larger, and one call in place of four.",
+      "Nothing that can be measured: three passes over arrays that lie in the second cache are small beside the "
+      "product. What is worth having is one call in place of four, and that nothing is read twice where the arrays "
+      "are larger than the caches.",
   };
 }
 
