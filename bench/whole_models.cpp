@@ -2,6 +2,7 @@
 // how near a step is to its floor (its products and the bytes of everything else at measured ceilings).
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <deque>
 #include <fstream>
@@ -144,8 +145,8 @@ Result measure(const std::string& name, const Size& size, const TrainingData& da
   model->resume(queue, [&](const TrainingProgress& p) {
     // Stages count their seconds apart; where one begins follows from the cells it has seen.
     const auto start = [](const TrainingProgress& q) {
-      return q.step - static_cast<std::size_t>(
-                          q.cells_per_second * q.seconds / static_cast<double>(TrainingOptions{}.batch_size) + .5);
+      const double steps = q.cells_per_second * q.seconds / static_cast<double>(TrainingOptions{}.batch_size);
+      return q.step - static_cast<std::size_t>(std::llround(steps));
     };
     if (from.step == 0 || start(p) != start(from)) from = p;
     if (p.step > from.step) r.steps_a_second = static_cast<double>(p.step - from.step) / (p.seconds - from.seconds);

@@ -34,22 +34,25 @@ void sinkhorn(CaseList& list) {
       if (!unbalanced) list.add(FloatOnly{}, "sinkhorn_half", {{256, 256}}, half, {variant, {}, false, true});
     }
   // Near and far: at costs of 0 to 400 and epsilon .75 most of exp(-cost / epsilon) is below what a float can hold.
-  for (const auto& [variant, damping, far, iterations] : {std::tuple{"", 1.0, 10.0, 7},
-                                                          {"far", 1.0, 400.0, 12},
-                                                          {"unbalanced", .625, 10.0, 7},
-                                                          {"unbalanced_far", .9375, 400.0, 12}}) {
-    auto whole = [damping, far, iterations]<class T>(Operands<T>& o, const Shape& s) {
+  struct Kind {
+    std::string variant;
+    double damping, far;
+    std::size_t iterations;
+  };
+  for (const Kind& kind :
+       {Kind{"", 1, 10, 7}, {"far", 1, 400, 12}, {"unbalanced", .625, 10, 7}, {"unbalanced_far", .9375, 400, 12}}) {
+    auto whole = [kind]<class T>(Operands<T>& o, const Shape& s) {
       using A = accumulator_t<T>;
-      return Sinkhorn<T>{o.input("cost_matrix", s[0], s[1], uniform(0, far)),
+      return Sinkhorn<T>{o.input("cost_matrix", s[0], s[1], uniform(0, kind.far)),
                          o.input_vector("row_log_weight", s[0], uniform(-6, -4)),
                          o.input_vector("column_log_weight", s[1], uniform(-6, -4)),
                          o.output_vector("f", s[0]),
                          o.output_vector("g", s[1]),
                          A(.75),
-                         A(damping),
-                         static_cast<std::size_t>(iterations)};
+                         static_cast<A>(kind.damping),
+                         kind.iterations};
     };
-    list.add(FloatOnly{}, "sinkhorn", {{71, 229}, {29, 541}, {1, 64}, {64, 1}, {130, 130}}, whole, {variant});
+    list.add(FloatOnly{}, "sinkhorn", {{71, 229}, {29, 541}, {1, 64}, {64, 1}, {130, 130}}, whole, {kind.variant});
   }
   auto hundred = []<class T>(Operands<T>& o, const Shape& s) {
     using A = accumulator_t<T>;

@@ -46,9 +46,14 @@ std::string parent(const std::string& path) {
 
 int main(int, char** arguments) {
   __builtin_cpu_init();
-  const Level levels[] = {{"x86-64-v4", __builtin_cpu_supports("x86-64-v4") != 0},
-                          {"x86-64-v3", __builtin_cpu_supports("x86-64-v3") != 0},
-                          {"x86-64-v2", __builtin_cpu_supports("x86-64-v2") != 0}};
+  // What tells the levels apart; no processor has these of a level and lacks its others.
+  const bool v2 = __builtin_cpu_supports("sse4.2") != 0 && __builtin_cpu_supports("popcnt") != 0;
+  const bool v3 = v2 && __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
+                  __builtin_cpu_supports("bmi2") != 0;
+  const bool v4 = v3 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+                  __builtin_cpu_supports("avx512cd") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
+                  __builtin_cpu_supports("avx512vl") != 0;
+  const Level levels[] = {{"x86-64-v4", v4}, {"x86-64-v3", v3}, {"x86-64-v2", v2}};
   const std::string self = own_path(arguments[0]), name = self.substr(self.rfind('/') + 1);
   const std::string library = parent(parent(self)) + "/lib";
   const char* before = std::getenv("LD_LIBRARY_PATH");
