@@ -32,8 +32,8 @@ void sparse_products(CaseList& list) {
       return SparseProduct<T>{sparse(o, s[0], s[2], percent), o.input("b", s[2], s[1]), o.output("c", s[0], s[1])};
     };
     const std::string variant = text("filled_", percent);
-    list.add(FloatOnly{}, "sparse_product", {{71, 229, 330}, {29, 541, 130}, {1, 64, 70}, {130, 1, 50}}, product,
-             {variant});
+    list.add(FloatOnly{}, "sparse_product", {{71, 229, 330}, {29, 541, 130}, {1, 64, 70}, {130, 1, 50}, {7, 130, 900}},
+             product, {variant});
     list.add(FloatOnly{}, "sparse_product", {{256, 512, 2000}}, product, {variant, {}, false, true});
   }
 }
