@@ -3,6 +3,10 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 say() { printf '%s\n' "$*" >&2; }
+# stage WHAT: says what comes now, and how long after the start of the outermost script.
+: "${PERTURBINE_STARTED:=$(date +%s)}"
+export PERTURBINE_STARTED
+stage() { say "[$(($(date +%s) - PERTURBINE_STARTED)) s] $*"; }
 
 # need PACKAGE...: installs those Debian or Ubuntu packages that are not there; says which; changes nothing otherwise.
 need() {
@@ -25,6 +29,9 @@ need() {
 build_packages="g++ cmake ninja-build ccache libdnnl-dev libhdf5-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libeigen3-dev"
 test_packages="libgtest-dev"
 bench_packages="libbenchmark-dev"
+
+# The build for ThreadSanitizer: without a library of products, whose threads it does not know.
+tsan_options="-DPERTURBINE_SANITIZE=thread -DPERTURBINE_CORE_ONLY=OFF -DPERTURBINE_CUDA=OFF -DPERTURBINE_BLAS=none"
 
 # build FOLDER TARGETS [CMAKE OPTIONS...]: configures once, then builds the targets ("all" for everything).
 build() {

@@ -1,0 +1,56 @@
+"""Takes each __syncthreads out of our device code in turn; ThreadSanitizer under the emulator must notice.
+
+The emulator leaves out the barrier that PERTURBINE_OMIT_BARRIER names, so that one build of the tests serves them all."""
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+root = Path(__file__).resolve().parents[2]
+program = Path(sys.argv[1]).resolve()  # kernel_tests, built for ThreadSanitizer
+tests = [program, "--gtest_filter=emulated/*", "--gtest_brief=1"]
+
+
+def noticed(place):
+    """Whether the emulated tests fail without the barrier at FILE:LINE (None: with all of them)."""
+    environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1"}
+    if place:
+        environment["PERTURBINE_OMIT_BARRIER"] = place
+    try:
+        return subprocess.run(tests, cwd=root, capture_output=True, timeout=600, env=environment).returncode != 0
+    except subprocess.TimeoutExpired:
+        return True
+
+
+places = []  # (file, number of the barrier in the file, line)
+for path in sorted([*(root / "kernels").glob("*/*.cu"), *(root / "kernels").glob("*/*.cuh")]):
+    if path.parent.name == "cuda" or path.name.endswith("_library.cu"):  # no part of the emulator
+        continue
+    file, number = str(path.relative_to(root)), 0
+    for line, text in enumerate(path.read_text().splitlines(), 1):
+        barriers = text.count("__syncthreads();")
+        if barriers > 1 or "__syncwarp(" in text:
+            sys.exit(f"{file}:{line}: this check knows one __syncthreads a line and no __syncwarp")
+        if barriers:
+            number += 1
+            places.append((file, number, line))
+explained = set()
+for line in (root / "docs" / "kernels.md").read_text().splitlines():
+    if match := re.match(r"\| `([\w./]+)` \| (\d+)", line):
+        explained.add((match[1], int(match[2])))
+with ThreadPoolExecutor(os.cpu_count()) as pool:
+    unharmed = pool.submit(noticed, None)
+    found = list(pool.map(noticed, [f"{file}:{line}" for file, _, line in places]))
+if unharmed.result():
+    sys.exit("the tests fail with every barrier in its place")
+survivors = []
+for (file, number, line), seen in zip(places, found):
+    print("noticed " if seen else "SURVIVED", file, number, f"(line {line})", flush=True)
+    if not seen:
+        survivors.append((file, number))
+print(f"{len(places) - len(survivors)} of {len(places)} missing barriers noticed")
+unexplained = [s for s in survivors if s not in explained]
+if not places or len(survivors) > 0.05 * len(places) or unexplained:
+    sys.exit(f"too many survivors, or some without a line in docs/kernels.md: {unexplained}")
