@@ -30,8 +30,7 @@ void add_common(CLI::App& app, Common& c) {
   app.add_flag("--json", c.json, "results as JSON");
 }
 
-// Where things stand in a file.
-static void add_column_options(CLI::App& app, DataOptions& o) {
+void add_column_options(CLI::App& app, DataOptions& o) {
   app.add_option("--control", o.control, "label that means control (may be given several times)");
   app.add_option("--cell-type-column", o.cell_type_column,
                  "column with the cell type (default: cell_type if there; none: all are alike)");

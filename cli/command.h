@@ -24,6 +24,8 @@ struct Common {
   bool profile = false, check_finite = false, quiet = false, json = false;
 };
 void add_common(CLI::App& app, Common& common);
+/// Where things stand in a file, but for the conditions.
+void add_column_options(CLI::App& app, DataOptions& options);
 void add_data_options(CLI::App& app, DataOptions& options, bool positional);
 void add_training_options(CLI::App& app, TrainingOptions& options);
 /// --perturbation-embedding
@@ -76,6 +78,7 @@ struct Interrupted {};
 using AddCommand = void (*)(CLI::App& app, Common& common, std::function<void()>& action);
 void add_inspect(CLI::App&, Common&, std::function<void()>&);
 void add_simulate(CLI::App&, Common&, std::function<void()>&);
+void add_prepare(CLI::App&, Common&, std::function<void()>&);
 void add_split(CLI::App&, Common&, std::function<void()>&);
 void add_train(CLI::App&, Common&, std::function<void()>&);
 void add_predict(CLI::App&, Common&, std::function<void()>&);

@@ -19,6 +19,7 @@ struct Subcommand {
 constexpr Subcommand subcommands[] = {
     {"inspect", "what is in a file, what would be read, what is wrong with it", &cli::add_inspect},
     {"simulate", "a data set with known truth", &cli::add_simulate},
+    {"prepare", "one normal form: names harmonised, poor cells left out, genes selected", &cli::add_prepare},
     {"split", "which conditions train and which test", &cli::add_split},
     {"train", "train a model", &cli::add_train},
     {"predict", "generate cells of a condition", &cli::add_predict},
@@ -85,8 +86,13 @@ int run(int argc, char** argv) {
     CLI::App* sub = app.add_subcommand(subcommands[i].name, subcommands[i].summary);
     cli::add_common(*sub, common);
     subcommands[i].add(*sub, common, actions[i]);
-    for (CLI::Option* o : sub->get_options())
+    for (CLI::Option* o : sub->get_options()) {
       if (o->get_expected_max() == 1) o->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+      if (o->get_type_name() == "UINT")  // which would take -1 for the largest number there is
+        o->check([](const std::string& given) {
+          return given.starts_with('-') ? "is " + given + " but must not be negative" : std::string();
+        });
+    }
     apps.push_back(sub);
   }
   std::vector<std::string> arguments(argv + 1, argv + argc);

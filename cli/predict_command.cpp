@@ -11,7 +11,7 @@ namespace {
 
 struct PredictOptions {
   std::string run, condition, cell_type, out;
-  std::vector<double> times;
+  std::vector<double> times, doses;
   long long cells = 400;
   bool force = false, cells_given = false;
   DataOptions from;
@@ -58,6 +58,26 @@ Condition asked_condition(const PredictOptions& o, const TrainingData& data) {
   return named;
 }
 
+// The same perturbations at another dose: every part's weight times it.
+Condition at_dose(Condition c, double dose) {
+  for (auto& p : c.parts) p.weight *= dose;
+  return c;
+}
+
+void check_doses(const PredictOptions& o, const Condition& condition) {
+  if (o.doses.empty()) return;
+  require_input(o.times.empty(), "--dose and --time exclude one another");
+  require_input(!condition.is_control(), "--dose: the condition is control, which has no dose");
+  require_input(o.from.path.empty() || o.doses.size() == 1,
+                "--from gives one cell for each of its own: name one --dose, not ", o.doses.size());
+  for (const double d : o.doses)
+    require_input(std::isfinite(d) && d > 0 && d <= 1e6, "--dose is ", d,
+                  " but must be a positive number; 1 is the condition as it is written");
+  for (std::size_t i = 1; i < o.doses.size(); ++i)
+    require_input(o.doses[i] > o.doses[i - 1], "--dose: ", o.doses[i], " follows ", o.doses[i - 1],
+                  "; doses must rise");
+}
+
 // Adds a cell's row of counts, or of log1p values where the model makes no counts.
 void add_row(CsrMatrix& m, const GeneratedCells& cells, std::size_t i) {
   const std::vector<float>& values = cells.counts.empty() ? cells.expression : cells.counts;
@@ -74,7 +94,7 @@ void add_row(CsrMatrix& m, const GeneratedCells& cells, std::size_t i) {
 struct Written {
   H5adContents file;
   std::vector<std::string> cell_type, batch, own_condition;
-  std::vector<double> library_size, time, followed;
+  std::vector<double> library_size, time, followed, dose;
   std::vector<std::string> label;  // of each cell
   std::string mean_labels;
   std::vector<float> means, half_widths;  // of 90 % intervals; NaN where the model says nothing
@@ -116,6 +136,21 @@ void draw_new(const PredictOptions& o, const Common& common, Queue& queue, const
             data.contexts[context]);
   w.time.assign(o.times.empty() ? 0 : w.cell_type.size(), o.times.empty() ? 0 : o.times[0]);
   add_mean(w, {condition, context}, data, run.model->predict_mean(queue, q), run.model->state_mean(q, 0));
+}
+
+// Cells of every dose from the same noise, so that only the dose differs.
+void draw_doses(const PredictOptions& o, const Common& common, Queue& queue, const Run& run, const Condition& condition,
+                Written& w) {
+  const TrainingData& data = run.model->backbone().data();
+  const std::size_t context = context_named(data, o.cell_type, "--cell-type");
+  for (const double dose : o.doses) {
+    const Query q{at_dose(condition, dose), context};
+    const auto cells = run.model->sample(queue, q, static_cast<std::size_t>(o.cells), common.seed);
+    add_cells(w, cells, o.doses.size() == 1 ? "generated" : text("dose", dose, "_cell"), data.contexts[context]);
+    w.dose.insert(w.dose.end(), cells.count, dose);
+    w.label.insert(w.label.end(), cells.count, canonical_label(q.condition));
+    add_mean(w, q, data, run.model->predict_mean(queue, q), run.model->state_mean(q, 0));
+  }
 }
 
 // The same cells at every time.
@@ -191,18 +226,27 @@ void predict(PredictOptions& o, const Common& common) {
   o.from.memory_megabytes = common.memory;
   Work work(common);
   const Run run = load_run(work.queue(), checkpoint_of(o.run));
-  const Condition condition = asked_condition(o, run.model->backbone().data());
+  Condition condition = asked_condition(o, run.model->backbone().data());
+  check_doses(o, condition);
   Written w;
   w.file.gene_names = run.gene_names;
   w.file.matrix.columns = run.gene_names.size();
   if (o.times.size() > 1)
     follow(o, common, work.queue(), run, w);
+  else if (!o.doses.empty() && o.from.path.empty())
+    draw_doses(o, common, work.queue(), run, condition, w);
   else if (o.from.path.empty())
     draw_new(o, common, work.queue(), run, condition, w);
-  else
+  else {
+    if (!o.doses.empty()) condition = at_dose(condition, o.doses[0]);
     change_given(o, common, work.queue(), run, condition, w);
+    if (!o.doses.empty()) w.dose.assign(w.file.matrix.rows, o.doses[0]);
+  }
   const std::size_t n = w.file.matrix.rows;
-  const std::string label = o.times.size() > 1 ? text(o.times.size(), " times") : canonical_label(condition);
+  if (o.doses.size() == 1 && o.from.path.empty()) condition = at_dose(condition, o.doses[0]);
+  const std::string label = o.times.size() > 1   ? text(o.times.size(), " times")
+                            : o.doses.size() > 1 ? text(canonical_label(condition), " at ", o.doses.size(), " doses")
+                                                 : canonical_label(condition);
   if (w.label.empty()) w.label.assign(n, label);
   w.file.text_columns = {{"condition", w.label}};
   auto named = [](const std::vector<std::string>& column) {
@@ -213,6 +257,7 @@ void predict(PredictOptions& o, const Common& common) {
   if (!w.own_condition.empty()) w.file.text_columns.emplace_back("original_condition", w.own_condition);
   w.file.number_columns = {{"library_size", w.library_size}};
   if (!w.time.empty()) w.file.number_columns.emplace_back("time", w.time);
+  if (!w.dose.empty()) w.file.number_columns.emplace_back("dose", w.dose);
   if (!w.followed.empty()) w.file.number_columns.emplace_back("followed_cell", w.followed);
   w.file.notes = {{"model", run.model->name()},
                   {"expression", w.as_counts ? "counts" : "log1p"},
@@ -242,6 +287,11 @@ void add_predict(CLI::App& app, Common& common, std::function<void()>& action) {
   auto o = std::make_shared<PredictOptions>();
   app.add_option("--run", o->run, "folder of a trained run")->required();
   app.add_option("--condition", o->condition, "what to predict, for example \"A+B\" or \"A:0.5+B\"");
+  app.add_option(
+         "--dose", o->doses,
+         "dose of the condition, times the weights it is written with (A at dose 0.5 is A:0.5); several, rising, "
+         "draw --cells of each from the same noise")
+      ->delimiter(',');
   app.add_option("--time", o->times,
                  "of a time course: the time to predict; several, rising, follow the same cells over them (flow)")
       ->delimiter(',');

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <set>
 
 #include "kernels/core/error.h"
 
@@ -72,6 +73,42 @@ Condition parse_condition(std::string_view label, const std::vector<std::string>
   }
   std::sort(c.parts.begin(), c.parts.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return c;
+}
+
+std::map<std::string, Condition> parse_labels(const std::vector<std::string>& labels,
+                                              const std::vector<std::string>& control_names,
+                                              std::vector<std::string>* from_underscores) {
+  std::map<std::string, Condition> out;
+  for (const std::string& label : labels)
+    if (!trim(label).empty() && out.count(label) == 0) out.emplace(label, parse_condition(label, control_names));
+  // Perturbations that stand alone somewhere, and labels that underscores may divide.
+  std::set<std::string> alone;
+  std::map<std::string, std::vector<std::string>> divided;
+  for (const auto& [label, condition] : out) {
+    if (condition.parts.size() != 1) continue;
+    std::vector<std::string> parts;
+    const std::string& name = condition.parts[0].name;
+    for (std::size_t begin = 0; begin <= name.size();) {
+      const std::size_t end = std::min(name.find('_', begin), name.size());
+      const std::string part = name.substr(begin, end - begin);
+      begin = end + 1;
+      if (!is_control_name(part, control_names)) parts.push_back(part);
+    }
+    const bool whole = name.find('_') == name.npos;
+    if (whole || parts.size() == 1) alone.insert(parts.empty() ? name : parts[0]);
+    if (!whole && condition.parts[0].weight == 1) divided.emplace(label, parts);
+  }
+  for (const auto& [label, parts] : divided) {
+    const std::set<std::string> different(parts.begin(), parts.end());
+    if (parts.empty() || different.size() != parts.size() ||
+        !std::all_of(parts.begin(), parts.end(), [&](const std::string& p) { return alone.count(p) != 0; }))
+      continue;
+    Condition c;
+    for (const std::string& p : different) c.parts.push_back({p, 1});
+    out[label] = c;
+    if (from_underscores != nullptr) from_underscores->push_back(label);
+  }
+  return out;
 }
 
 std::vector<std::string> near_spellings(std::string_view wanted, const std::vector<std::string>& names,

@@ -1,5 +1,6 @@
 // A condition: a set of perturbations with dose weights, and its canonical label.
 #pragma once
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,13 @@ std::string canonical_label(const Condition&);
 /// that mean control besides the recognised ones (control, ctrl, non-targeting, NT, DMSO, vehicle, any case). Throws
 /// InputError on an empty part, a part given twice, or a weight that is not a positive finite number.
 Condition parse_condition(std::string_view label, const std::vector<std::string>& control_names = {});
+
+/// The conditions of all labels of a file. As parse_condition, and besides `A_B` is `A+B` where the labels themselves
+/// say so: every part between underscores names the control or is a perturbation of its own (`A`, `A+ctrl`, `A_ctrl`).
+/// Empty labels are left out. `from_underscores` receives the labels read that way.
+std::map<std::string, Condition> parse_labels(const std::vector<std::string>& labels,
+                                              const std::vector<std::string>& control_names = {},
+                                              std::vector<std::string>* from_underscores = nullptr);
 
 /// Whether a label names the control by itself.
 bool is_control_name(std::string_view label, const std::vector<std::string>& control_names = {});

@@ -136,11 +136,17 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   // Conditions.
   std::map<std::string, Condition> known;
   std::map<std::string, std::string> canonical;
+  std::vector<std::string> divided;
+  const auto conditions = parse_labels(raw, o.control, &divided);
+  if (!divided.empty())
+    say(text("'", divided[0], "' is read as ", canonical_label(conditions.at(divided[0])), " (", divided.size(),
+             " such label(s): their parts stand alone elsewhere)"));
   for (std::size_t i = 0; i < raw.size(); ++i) {
     if (canonical.count(raw[i]) != 0) continue;
-    require_input(!raw[i].empty(), o.path, ": obs/", o.condition_column, " of cell ", d.cell_names[i],
-                  " is missing; leave such cells out of the file");
-    const Condition c = parse_condition(raw[i], o.control);
+    const auto found = conditions.find(raw[i]);
+    require_input(found != conditions.end(), o.path, ": obs/", o.condition_column, " of cell ", d.cell_names[i],
+                  " is missing; leave such cells out of the file (perturbine prepare does)");
+    const Condition& c = found->second;
     canonical[raw[i]] = canonical_label(c);
     known[canonical_label(c)] = c;
     if (c.is_control() && all_control) say("obs has no column '" + o.condition_column + "': all cells are controls");
@@ -173,7 +179,8 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   }
   for (std::size_t l = 0; l < d.labels.size(); ++l)
     require_input(cells_per_label[l] >= 2 || o.given_cells || (l == 0 && !has_control), o.path, ": condition '",
-                  d.labels[l], "' has ", cells_per_label[l], " cell; at least 2 are needed");
+                  d.labels[l], "' has ", cells_per_label[l],
+                  " cell; at least 2 are needed (perturbine prepare leaves such conditions out)");
 
   // Contexts and batches: named, or found under their usual names.
   auto optional = [&](const std::string& named, const char* usual, const char* option,
@@ -232,7 +239,8 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   for (std::size_t i = 0; i < d.cells(); ++i) {
     // A cell of a known library size may have no counts in the genes at hand.
     require_input(d.counts.row_offsets[i + 1] > d.counts.row_offsets[i] || d.library_size_source != "row sums", o.path,
-                  ": cell ", d.cell_names[i], " has no counts; leave such cells out of the file");
+                  ": cell ", d.cell_names[i],
+                  " has no counts; leave such cells out of the file (perturbine prepare does)");
     require_input(std::isfinite(d.library_size[i]) && d.library_size[i] > 0, o.path, ": the library size of cell ",
                   d.cell_names[i], " is ", d.library_size[i], " (", d.library_size_source, ")");
   }

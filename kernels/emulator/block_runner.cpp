@@ -24,8 +24,8 @@
 namespace perturbine::emulator {
 namespace {
 
-// The environment variable PERTURBINE_OMIT_BARRIER=FILE:LINE takes the __syncthreads of that line out of every kernel, so
-// that a test can ask whether a missing barrier is noticed without building the kernel again.
+// The environment variable PERTURBINE_OMIT_BARRIER=FILE:LINE takes the __syncthreads of that line out of every kernel,
+// so that a test can ask whether a missing barrier is noticed without building the kernel again.
 struct OmittedBarrier {
   std::string_view file;
   unsigned line = 0;

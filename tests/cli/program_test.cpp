@@ -44,6 +44,14 @@ TEST(Program, BadInputIsRefusedAndNothingIsOverwritten) {
   expect_refused("simulate --out " + folder() + "/file/x.h5ad", "no such folder to write into");
   expect_refused(p.train + " --technical-shrinkage some --out " + folder() + "/r", "must be auto or a number");
   expect_refused(p.train + " --network tree --out " + folder() + "/r", "--network is 'tree'");
+  expect_refused("prepare " + good + " --out " + good, "is read and written");
+  expect_refused("prepare " + good + " " + folder() + "/none.h5ad --out " + folder() + "/x.h5ad", "no such file");
+  expect_refused(
+      "prepare " + good + " --control A --leave-out control --condition-column guide --out " + folder() + "/x.h5ad",
+      "no column 'guide'");
+  expect_refused("prepare " + good + " --expression log1p --out " + folder() + "/x.h5ad", "prepare works on counts");
+  expect_refused("prepare " + good + " --genes -1 --out " + folder() + "/x.h5ad", "--genes");
+  expect_refused("prepare " + good + " --out " + p.split, "is already there");
   expect_refused("split " + good + " --kind halves --out " + folder() + "/x.json", "--kind is 'halves'");
   expect_refused("split " + good + " --kind random --fraction 1.5 --out " + folder() + "/x.json", "--fraction is 1.5");
   expect_refused("split " + p.data + " --kind random --out " + p.split, "is already there");
@@ -66,6 +74,11 @@ TEST(Program, BadInputIsRefusedAndNothingIsOverwritten) {
   expect_refused(predict + "--condition P1 --cells -5", "--cells is -5");
   expect_refused(predict + "--condition P99", "near spellings");
   expect_refused(predict + "--condition P1+P1", "named twice");
+  expect_refused(predict + "--condition P1 --dose 0", "--dose is 0");
+  expect_refused(predict + "--condition P1 --dose 1,0.5", "doses must rise");
+  expect_refused(predict + "--condition control --dose 1", "control, which has no dose");
+  expect_refused(predict + "--condition P1 --dose 1 --time 2", "--dose and --time exclude");
+  expect_refused(predict + "--condition P1 --dose 1,2 --from " + p.data, "name one --dose, not 2");
   expect_refused(predict + "--condition P1 --cell-type liver", "--cell-type 'liver'");
   expect_refused(predict + "--condition P1 --cells 5 --from " + p.data, "leave --cells out");
   expect_refused(predict + "--condition P1 --from " + p.data, "model diffusion: makes no counterfactuals");
@@ -135,6 +148,41 @@ TEST(Program, CounterfactualsKeepTheirCellsAndEffectsAndLabelsAreTables) {
   const std::string labels = read_text(folder() + "/labels.csv");
   EXPECT_EQ(labels.substr(0, labels.find('\n')), "cell,predicted,probability,observed,counted");
   EXPECT_EQ(static_cast<std::size_t>(std::count(labels.begin(), labels.end(), '\n')), before.cells() + 1);
+}
+
+TEST(Program, DosesAreDrawnFromTheSameNoise) {
+  Prepared& p = prepared();
+  const std::string predict = "predict --quiet --cells 9 --run " + p.run_folder + " --out " + folder() + "/";
+  ASSERT_EQ(run(predict + "dose_series.h5ad --condition P1 --dose 0.5,1").code, 0);
+  ASSERT_EQ(run(predict + "dose_half.h5ad --condition P1:0.5").code, 0);
+  ASSERT_EQ(run(predict + "dose_doubled.h5ad --condition P1:0.25 --dose 2").code, 0);
+  ASSERT_EQ(run(predict + "dose_whole.h5ad --condition P1").code, 0);
+  const H5adFile series(folder() + "/dose_series.h5ad"), half(folder() + "/dose_half.h5ad"),
+      doubled(folder() + "/dose_doubled.h5ad"), whole(folder() + "/dose_whole.h5ad");
+  EXPECT_EQ(series.text_column("condition")[8], "P1:0.5");
+  EXPECT_EQ(series.text_column("condition")[9], "P1");
+  EXPECT_EQ(series.number_column("dose")[8], .5);
+  EXPECT_EQ(series.number_column("dose")[9], 1);
+  EXPECT_EQ(series.read_rows(0, 9).values, half.read_rows(0, 9).values);
+  EXPECT_EQ(doubled.read_rows(0, 9).values, half.read_rows(0, 9).values);
+  EXPECT_EQ(doubled.text_column("condition")[0], "P1:0.5");
+  EXPECT_EQ(series.read_rows(9, 9).values, whole.read_rows(0, 9).values);
+  EXPECT_NE(half.read_rows(0, 9).values, whole.read_rows(0, 9).values);
+}
+
+TEST(Program, PreparedFilesTrain) {
+  Prepared& p = prepared();
+  const std::string out = folder() + "/prepared.h5ad";
+  const Outcome o = run("prepare " + p.data + " --genes 40 --split " + p.split + " --out " + out);
+  ASSERT_EQ(o.code, 0) << o.err;
+  EXPECT_NE(o.err.find("training cells of " + p.split), std::string::npos) << o.err;
+  DataOptions read;
+  read.path = out;
+  const Dataset d = read_dataset(read);
+  EXPECT_EQ(d.genes(), 40u);
+  EXPECT_TRUE(d.simulated);
+  const std::string train = "train --quiet --steps 5 --hidden 16 --blocks 1 --latent 5 --data " + out + " --split ";
+  EXPECT_EQ(run(train + p.split + " --out " + folder() + "/prepared_run").code, 0);
 }
 
 TEST(Program, CellsOfATimeCourseAreSampledBetweenTimesAndFollowed) {
@@ -217,6 +265,7 @@ TEST(Program, EveryCommandGivesItsResultAsJson) {
   Prepared& p = prepared();
   for (const std::string& command :
        {"simulate --genes 20 --cells 5 --out " + folder() + "/json.h5ad",
+        "prepare " + p.data + " --genes 30 --out " + folder() + "/json_prepared.h5ad",
         "split " + p.data + " --kind random --out " + folder() + "/json.split",
         "predict --run " + p.run_folder + " --condition P1 --cells 5 --out " + folder() + "/json_cells.h5ad",
         "effects --run " + p.run_folder + " --out " + folder() + "/json_effects.csv",
