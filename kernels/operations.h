@@ -13,6 +13,7 @@
 #include "kernels/diffusion/diffusion.h"
 #include "kernels/embedding/dose_scale.h"
 #include "kernels/embedding/embedding.h"
+#include "kernels/normalisation/batch_norm.h"
 #include "kernels/normalisation/film_layer_norm.h"
 #include "kernels/normalisation/layer_norm.h"
 #include "kernels/optimisation/adamw.h"
@@ -78,6 +79,12 @@
   X(ReverseStep<bfloat16>)               \
   X(Guidance<float>)                     \
   X(Guidance<bfloat16>)                  \
+  X(BatchNorm<float>)                    \
+  X(BatchNorm<bfloat16>)                 \
+  X(BatchNormBackward<float>)            \
+  X(BatchNormBackward<bfloat16>)         \
+  X(BatchNormInference<float>)           \
+  X(BatchNormInference<bfloat16>)        \
   X(LayerNorm<float>)                    \
   X(LayerNorm<bfloat16>)                 \
   X(LayerNormBackward<float>)            \

@@ -1,4 +1,5 @@
 #include "bench/cases/cases.h"
+#include "kernels/normalisation/batch_norm.h"
 #include "kernels/normalisation/film_layer_norm.h"
 #include "kernels/normalisation/layer_norm.h"
 #include "kernels/residual/gated_residual.h"
@@ -96,6 +97,60 @@ void normalisation(CaseList& list) {
              {accumulate ? "accumulate" : ""});
   }
   list.gradient("layer_norm", "layer_norm_backward");
+  for (const double slope : {1.0, .01, 0.0}) {
+    const std::string variant = slope == 1 ? "" : slope == 0 ? "relu" : "leaky";
+    const std::vector<Shape> batches{{71, 229}, {29, 541}, {2, 64}, {5, 1}, {3, 512}};
+    auto forward = [=]<class T>(Operands<T>& o, const Shape& s, bool running) {
+      BatchNorm<T> op{o.input("x", s[0], s[1], normal(2, 1)),
+                      o.input_vector("gain", s[1]),
+                      o.input_vector("bias", s[1]),
+                      o.output("y", s[0], s[1]),
+                      o.output_vector("mean", s[1]),
+                      o.output_vector("inverse_deviation", s[1]),
+                      {},
+                      {}};
+      if (running) {
+        op.running_mean = o.in_out_vector("running_mean", s[1]);
+        op.running_variance = o.in_out_vector("running_variance", s[1], uniform(.5, 2));
+      }
+      op.slope = accumulator_t<T>(slope);
+      return op;
+    };
+    list.add(FloatAndBfloat16{}, "batch_norm", batches, [=](auto& o, const Shape& s) { return forward(o, s, false); },
+             {variant});
+    if (slope == 0)
+      list.add(FloatAndBfloat16{}, "batch_norm", batches, [=](auto& o, const Shape& s) { return forward(o, s, true); },
+               {"running"});
+    for (const bool accumulate : {false, true}) {
+      if (accumulate && slope != 0) continue;
+      list.add(FloatAndBfloat16{}, "batch_norm_backward", batches,
+               [=]<class T>(Operands<T>& o, const Shape& s) {
+                 return BatchNormBackward<T>{o.input("x", s[0], s[1], normal(2, 1)),
+                                             o.input("dy", s[0], s[1]),
+                                             o.input_vector("gain", s[1]),
+                                             o.input_vector("bias", s[1]),
+                                             o.input_vector("mean", s[1], normal(.1, 1)),
+                                             o.input_vector("inverse_deviation", s[1], uniform(.3, .7)),
+                                             accumulate ? o.in_out("dx", s[0], s[1]) : o.output("dx", s[0], s[1]),
+                                             o.output_vector("dgain", s[1]),
+                                             o.output_vector("dbias", s[1]),
+                                             accumulator_t<T>(slope),
+                                             accumulate};
+               },
+               {accumulate ? "accumulate" : variant});
+    }
+    const std::string suffix = variant.empty() ? "" : "." + variant;
+    list.gradient("batch_norm" + suffix, "batch_norm_backward" + suffix);
+  }
+  list.add(FloatAndBfloat16{}, "batch_norm_inference", shapes, []<class T>(Operands<T>& o, const Shape& s) {
+    return BatchNormInference<T>{o.input("x", s[0], s[1], normal(2, 1)),
+                                 o.input_vector("gain", s[1]),
+                                 o.input_vector("bias", s[1]),
+                                 o.input_vector("mean", s[1]),
+                                 o.input_vector("variance", s[1], uniform(.5, 2)),
+                                 o.output("y", s[0], s[1]),
+                                 accumulator_t<T>(.01)};
+  });
   list.add(FloatAndBfloat16{}, "gated_residual", shapes, []<class T>(Operands<T>& o, const Shape& s) {
     return GatedResidual<T>{o.input("residual", s[0], s[1]), o.input("branch", s[0], s[1]), o.input("gate", s[0], s[1]),
                             o.output("y", s[0], s[1])};

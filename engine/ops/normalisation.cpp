@@ -1,4 +1,5 @@
 #include "engine/ops/ops.h"
+#include "kernels/normalisation/batch_norm.h"
 #include "kernels/normalisation/film_layer_norm.h"
 #include "kernels/normalisation/layer_norm.h"
 #include "kernels/pointwise/pointwise.h"
@@ -62,7 +63,68 @@ struct LayerNormRecord {
   }
 };
 
+VectorView<float> row_of(Tape& t, Parameter p) {
+  const MatrixView<float> m = t.parameters().value(p);
+  return {m.data, m.columns};
+}
+
+struct BatchNormRecord {
+  Var x, y;
+  BatchNormParameters p;
+  VectorView<float> mean, inverse_deviation;
+  float slope;
+
+  void backward(Tape& t) const {
+    const Tape::Target dx = t.gradient_target(x), dgain = t.gradient_target(p.gain), dbias = t.gradient_target(p.bias);
+    require(!dgain.accumulate && !dbias.accumulate, "batch_norm: a gain or bias is used twice");
+    const std::size_t n = t.value(x).columns;
+    t.queue().run(BatchNormBackward<float>{t.value(x),
+                                           t.gradient(y),
+                                           row_of(t, p.gain),
+                                           row_of(t, p.bias),
+                                           mean,
+                                           inverse_deviation,
+                                           dx.view,
+                                           {dgain.view.data, n},
+                                           {dbias.view.data, n},
+                                           slope,
+                                           dx.accumulate});
+  }
+};
+
+struct NoGradientRecord {
+  void backward(Tape&) const { throw Error("batch_norm_inference: has no backward pass; train with batch_norm"); }
+};
+
 }  // namespace
+
+BatchNormParameters add_batch_norm(Parameters& p, const std::string& name, std::size_t width, ParameterSettings s) {
+  ParameterSettings still = s;
+  still.frozen = true;
+  return {p.add(name + ".gain", 1, width, Initial::one, s), p.add(name + ".bias", 1, width, Initial::zero, s),
+          p.add(name + ".running_mean", 1, width, Initial::zero, still),
+          p.add(name + ".running_variance", 1, width, Initial::one, still)};
+}
+
+Var batch_norm(Tape& t, Var x, const BatchNormParameters& p, float slope) {
+  const MatrixView<float> in = t.value(x);
+  const Var y = t.make(in.rows, in.columns);
+  const auto gain = row_of(t, p.gain), bias = row_of(t, p.bias), mean = row_of(t, p.running_mean),
+             variance = row_of(t, p.running_variance);
+  BatchNormRecord r{x, y, p, t.arena().vector<float>(in.columns), t.arena().vector<float>(in.columns), slope};
+  t.queue().run(BatchNorm<float>{in, gain, bias, t.value(y), r.mean, r.inverse_deviation, mean, variance, slope});
+  t.push(r);
+  return y;
+}
+
+Var batch_norm_inference(Tape& t, Var x, const BatchNormParameters& p, float slope) {
+  const MatrixView<float> in = t.value(x);
+  const Var y = t.make(in.rows, in.columns);
+  t.queue().run(BatchNormInference<float>{in, row_of(t, p.gain), row_of(t, p.bias), row_of(t, p.running_mean),
+                                          row_of(t, p.running_variance), t.value(y), slope});
+  t.push(NoGradientRecord{});
+  return y;
+}
 
 Var film_layer_norm(Tape& t, Var x, Var scale, Var shift, bool activate) {
   const MatrixView<float> in = t.value(x);

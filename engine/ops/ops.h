@@ -18,6 +18,17 @@ Var film_layer_norm(Tape&, Var x, Var scale, Var shift, bool activate);
 /// layer_norm(x) * gain + bias; gain and bias [1, width].
 Var layer_norm(Tape&, Var x, Parameter gain, Parameter bias);
 
+/// Batch norm's parameters, each [1, width]; the running statistics are frozen parameters that training steps move.
+struct BatchNormParameters {
+  Parameter gain, bias, running_mean, running_variance;
+};
+/// Declares them: gains and variances 1, biases and means 0.
+BatchNormParameters add_batch_norm(Parameters&, const std::string& name, std::size_t width, ParameterSettings = {});
+/// Batch norm and leaky ReLU (slope 0: ReLU, 1: none) by the batch's statistics, which move the running ones.
+Var batch_norm(Tape&, Var x, const BatchNormParameters&, float slope);
+/// The same by the running statistics. It has no backward pass.
+Var batch_norm_inference(Tape&, Var x, const BatchNormParameters&, float slope);
+
 Var silu(Tape&, Var x);
 Var sigmoid(Tape&, Var x);
 /// Element by element.

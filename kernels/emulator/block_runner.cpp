@@ -24,7 +24,7 @@
 namespace perturbine::emulator {
 namespace {
 
-// The environment variable PERTURBINE_OMIT_BARRIER=FILE:LINE takes the __syncthreads of that line out of every kernel,
+// The environment variable PERTURBINE_OMIT_BARRIER=FILE:LINE takes the barrier of that line out of every kernel,
 // so that a test can ask whether a missing barrier is noticed without building the kernel again.
 struct OmittedBarrier {
   std::string_view file;
@@ -370,6 +370,9 @@ Settings& settings() {
 }
 void* dynamic_shared_bytes() { return current->shared(); }
 void synchronise_block(Site s) { current->synchronise_block(s); }
+void synchronise_warp(unsigned mask, Site s) {
+  if (!is_omitted(s)) current->exchange(mask, 0, -1, nullptr, s);
+}
 unsigned exchange(unsigned m, std::uint64_t v, int from, std::uint64_t* out, Site s) {
   return current->exchange(m, v, from, out, s);
 }

@@ -66,6 +66,7 @@ Settings& settings();
 void run_grid(dim3 grid, dim3 block, std::size_t shared_bytes, Kernel kernel);
 void* dynamic_shared_bytes();
 void synchronise_block(Site);
+void synchronise_warp(unsigned mask, Site);
 /// All lanes of `mask` deposit 8 bytes; when the last arrives each gets the value of lane `from` (from < 0: none
 /// wanted). Returns the lanes whose deposit was non-zero.
 unsigned exchange(unsigned mask, std::uint64_t value, int from, std::uint64_t* out, Site);
@@ -88,7 +89,7 @@ inline void __syncthreads(perturbine::emulator::Site s = perturbine::emulator::S
   perturbine::emulator::synchronise_block(s);
 }
 inline void __syncwarp(unsigned m = ~0u, perturbine::emulator::Site s = perturbine::emulator::Site::current()) {
-  perturbine::emulator::exchange(m, 0, -1, nullptr, s);
+  perturbine::emulator::synchronise_warp(m, s);
 }
 inline unsigned __ballot_sync(unsigned m, int p, perturbine::emulator::Site s = perturbine::emulator::Site::current()) {
   return perturbine::emulator::exchange(m, p != 0, -1, nullptr, s);

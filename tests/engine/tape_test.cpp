@@ -26,6 +26,7 @@ struct Network {
   static constexpr std::size_t rows = 24, in = 5, hidden = 12, entries = 4, set = 3;
   Parameter w_in, b_in, film_w, film_b, w1, b1, w2, b2, gain, bias, w_out, b_out, table, frequency, key_w, key_b,
       value_w, value_b;
+  ops::BatchNormParameters norm;
   Buffer<float> x, x0, time, alpha, sigma, weight, variance, row_weight, set_weight, members, mask;
   Buffer<std::int32_t> offsets, index, member_row, length;
   Buffer<std::uint64_t> draw;
@@ -43,6 +44,7 @@ struct Network {
     table = add("table", entries, hidden), frequency = add("frequency", 1, hidden / 2);
     key_w = add("key_w", hidden, in), key_b = add("key_b", 1, hidden);
     value_w = add("value_w", hidden, in), value_b = add("value_b", 1, hidden);
+    norm = ops::add_batch_norm(parameters, "norm", hidden);
     parameters.allocate(queue, 11);
     x = Buffer<float>(queue, normals(rows * in, 1));
     x0 = Buffer<float>(queue, normals(rows * in, 2));
@@ -89,7 +91,7 @@ struct Network {
     g = ops::dropout(tape, g, .2f, draw.view(), 5, 9);
     h = ops::gated_residual(tape, h, g, tape.slice(film, 2 * hidden, hidden));
     h = ops::linear_residual(tape, h, w2, b2, h);
-    h = ops::layer_norm(tape, h, gain, bias);
+    h = ops::batch_norm(tape, ops::layer_norm(tape, h, gain, bias), norm, 1);
     const Var F = ops::linear(tape, h, w_out, b_out);
     const VectorView<float> rows_loss = ops::diffusion_loss(
         tape, F,
@@ -128,6 +130,40 @@ TEST(Tape, GradientsOfAWholeNetworkAgreeWithDifferences) {
     }
   }
   EXPECT_GT(checked, 80);
+}
+
+TEST(Tape, BatchNormKeepsRunningStatisticsForInference) {
+  constexpr std::size_t rows = 40, n = 3;
+  Queue queue(Device::cpu, {.threads = 2});
+  Parameters parameters;
+  const ops::BatchNormParameters norm = ops::add_batch_norm(parameters, "norm", n);
+  parameters.allocate(queue, 3);
+  Arena arena(queue);
+  Tape tape(arena, parameters);
+  Optimiser optimiser(queue, parameters, {.rate = 0, .decay = 0});
+  auto values = normals(rows * n, 2);
+  for (std::size_t i = 0; i < rows; ++i) values[i * n + 1] = 5 + 3 * values[i * n + 1];
+  const Buffer<float> x(queue, values), ones(queue, std::vector<float>(rows, 1));
+  std::vector<float> by_batch(rows * n), by_running(rows * n);
+  for (std::size_t step = 1; step <= 1500; ++step) {
+    tape.begin_step();
+    const Var y = ops::batch_norm(tape, tape.input(x.matrix(rows, n)), norm, 0);
+    ops::squared_error_loss(tape, y, x.matrix(rows, n), ones.view());
+    queue.read(by_batch.data(), tape.value(y).data, by_batch.size() * sizeof(float));
+    tape.backward();
+    optimiser.prepare(queue, step, 0);
+    optimiser.apply(queue);  // leaves the running statistics alone
+  }
+  tape.begin_step();
+  const Var y = ops::batch_norm_inference(tape, tape.input(x.matrix(rows, n)), norm, 0);
+  queue.read(by_running.data(), tape.value(y).data, by_running.size() * sizeof(float));
+  // The running variance has rows - 1 in its denominator.
+  for (std::size_t k = 0; k < rows * n; ++k) {
+    EXPECT_NEAR(by_running[k], by_batch[k], .02f * (std::abs(by_batch[k]) + .1f)) << k;
+    EXPECT_GE(by_running[k], 0) << "slope 0";
+  }
+  ops::squared_error_loss(tape, y, x.matrix(rows, n), ones.view());
+  EXPECT_THROW(tape.backward(), Error);
 }
 
 TEST(Tape, AScaleThatNeighbouringRowsShareGetsTheSumOfTheirGradients) {

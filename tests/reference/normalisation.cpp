@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "kernels/normalisation/batch_norm.h"
 #include "kernels/normalisation/film_layer_norm.h"
 #include "kernels/normalisation/layer_norm.h"
 #include "kernels/residual/gated_residual.h"
@@ -82,6 +83,53 @@ void execute(const LayerNormBackward<double>& op) {
       op.dx(i, j) = op.accumulate ? op.dx(i, j) + d : d;
     }
   }
+}
+
+template <>
+void execute(const BatchNorm<double>& op) {
+  const double n = static_cast<double>(op.x.rows);
+  for (std::size_t j = 0; j < op.x.columns; ++j) {
+    double mean = 0, variance = 0;
+    for (std::size_t i = 0; i < op.x.rows; ++i) mean += op.x(i, j) / n;
+    for (std::size_t i = 0; i < op.x.rows; ++i) variance += (op.x(i, j) - mean) * (op.x(i, j) - mean) / n;
+    op.mean[j] = mean;
+    op.inverse_deviation[j] = 1 / std::sqrt(variance + op.epsilon);
+    for (std::size_t i = 0; i < op.x.rows; ++i) {
+      const double z = (op.x(i, j) - mean) * op.inverse_deviation[j] * op.gain[j] + op.bias[j];
+      op.y(i, j) = z > 0 ? z : op.slope * z;
+    }
+    if (op.running_mean.data == nullptr) continue;
+    op.running_mean[j] = (1 - op.momentum) * op.running_mean[j] + op.momentum * mean;
+    op.running_variance[j] = (1 - op.momentum) * op.running_variance[j] + op.momentum * variance * n / (n - 1);
+  }
+}
+
+template <>
+void execute(const BatchNormBackward<double>& op) {
+  const double n = static_cast<double>(op.x.rows);
+  for (std::size_t j = 0; j < op.x.columns; ++j) {
+    auto normalised = [&](std::size_t i) { return (op.x(i, j) - op.mean[j]) * op.inverse_deviation[j]; };
+    auto dz = [&](std::size_t i) { return op.dy(i, j) * (normalised(i) * op.gain[j] + op.bias[j] > 0 ? 1 : op.slope); };
+    op.dgain[j] = op.dbias[j] = 0;
+    for (std::size_t i = 0; i < op.x.rows; ++i) {
+      op.dgain[j] += dz(i) * normalised(i);
+      op.dbias[j] += dz(i);
+    }
+    for (std::size_t i = 0; i < op.x.rows; ++i) {
+      const double d =
+          op.inverse_deviation[j] * op.gain[j] * (dz(i) - op.dbias[j] / n - normalised(i) * op.dgain[j] / n);
+      op.dx(i, j) = op.accumulate ? op.dx(i, j) + d : d;
+    }
+  }
+}
+
+template <>
+void execute(const BatchNormInference<double>& op) {
+  for (std::size_t i = 0; i < op.x.rows; ++i)
+    for (std::size_t j = 0; j < op.x.columns; ++j) {
+      const double z = (op.x(i, j) - op.mean[j]) / std::sqrt(op.variance[j] + op.epsilon) * op.gain[j] + op.bias[j];
+      op.y(i, j) = z > 0 ? z : op.slope * z;
+    }
 }
 
 template <>
