@@ -11,17 +11,23 @@ from pathlib import Path
 root = Path(__file__).resolve().parents[2]
 program = Path(sys.argv[1]).resolve()  # kernel_tests, built for ThreadSanitizer
 tests = [program, "--gtest_filter=emulated/*", "--gtest_brief=1"]
+parts = 24
 
 
 def noticed(place):
-    """Whether the emulated tests fail without the barrier at FILE:LINE (None: with all of them)."""
-    environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1"}
+    """Whether the emulated tests fail without the barrier at FILE:LINE (None: with all of them). Every 24th test first, then
+    the others: some of every operation are among the first."""
+    environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1", "GTEST_TOTAL_SHARDS": str(parts)}
     if place:
         environment["PERTURBINE_OMIT_BARRIER"] = place
-    try:
-        return subprocess.run(tests, cwd=root, capture_output=True, timeout=600, env=environment).returncode != 0
-    except subprocess.TimeoutExpired:
-        return True
+    for part in range(parts):
+        environment["GTEST_SHARD_INDEX"] = str(part)
+        try:
+            if subprocess.run(tests, cwd=root, capture_output=True, timeout=600, env=environment).returncode != 0:
+                return True
+        except subprocess.TimeoutExpired:
+            return True
+    return False
 
 
 places = []  # (file, number of the barrier in the file, line)
@@ -40,16 +46,16 @@ explained = set()
 for line in (root / "docs" / "kernels.md").read_text().splitlines():
     if match := re.match(r"\| `([\w./]+)` \| (\d+)", line):
         explained.add((match[1], int(match[2])))
+survivors = []
 with ThreadPoolExecutor(os.cpu_count()) as pool:
     unharmed = pool.submit(noticed, None)
-    found = list(pool.map(noticed, [f"{file}:{line}" for file, _, line in places]))
+    seen_at = pool.map(noticed, [f"{file}:{line}" for file, _, line in places])
+    for (file, number, line), seen in zip(places, seen_at):
+        print("noticed " if seen else "SURVIVED", file, number, f"(line {line})", flush=True)
+        if not seen:
+            survivors.append((file, number))
 if unharmed.result():
     sys.exit("the tests fail with every barrier in its place")
-survivors = []
-for (file, number, line), seen in zip(places, found):
-    print("noticed " if seen else "SURVIVED", file, number, f"(line {line})", flush=True)
-    if not seen:
-        survivors.append((file, number))
 print(f"{len(places) - len(survivors)} of {len(places)} missing barriers noticed")
 unexplained = [s for s in survivors if s not in explained]
 if not places or len(survivors) > 0.05 * len(places) or unexplained:
