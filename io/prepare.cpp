@@ -124,7 +124,7 @@ std::vector<std::size_t> selecting_cells(const PrepareOptions& o, const Dataset&
       folds.size() == 1, o.split, ": has ", folds.size(),
       " folds, and every cell may be tested in one of them; leave --split out, and control cells select genes");
   const Fold fold = apply_split(folds[0], d);
-  const auto cells = fold.cells_with(Role::train);
+  auto cells = fold.cells_with(Role::train);
   say(text("genes are selected on the ", cells.size(), " training cells of ", o.split));
   return cells;
 }
