@@ -5,6 +5,7 @@
 #include <iterator>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "io/h5ad.h"
 #include "kernels/core/error.h"
@@ -64,7 +65,9 @@ CellTable read_cells(const PrepareOptions& o, const std::string& path, const Say
   const H5adFile file(path, names.layer);
   const H5adDescription& about = file.description();
   CellTable c;
+  std::set<std::string> used{"simulated"};
   auto column = [&](const std::string& name, const char* option) {
+    used.insert(name);
     if (file.has_column(name)) return file.text_column(name);
     std::string have;
     for (const std::string& n : about.obs_columns) have += (have.empty() ? "" : ", ") + n;
@@ -82,7 +85,12 @@ CellTable read_cells(const PrepareOptions& o, const std::string& path, const Say
   if (const auto n = named(names.batch_column, "batch"); !n.empty()) c.batch = column(n, "--batch-column");
   if (const auto n = named(names.time_column, "time"); !n.empty()) {
     column(n, "--time-column");
-    c.time = file.number_column(n);
+    try {
+      c.time = file.number_column(n);
+    } catch (const InputError& e) {  // text in a column nobody named is no fault of the file
+      if (!names.time_column.empty()) throw;
+      say(text("not used: ", e.what()));
+    }
   }
   const std::string depth = named(names.library_size_column, "library_size");
   if (!depth.empty()) {
@@ -149,6 +157,10 @@ CellTable read_cells(const PrepareOptions& o, const std::string& path, const Say
   keep(c.time, rows), keep(c.library_size, rows);
   say(text(path, ": ", about.cells, " cells, ", about.genes,
            " genes; library size: ", depth.empty() ? "row sums" : "obs/" + depth));
+  std::string unused;
+  for (const std::string& n : about.obs_columns)
+    if (used.count(n) == 0) unused += (unused.empty() ? "" : ", ") + n;
+  if (!unused.empty()) say("  columns of obs that are not carried over: " + unused);
   for (const auto& [why, n] : left_out) say(text("  left out: ", n, " cell(s) ", why));
   require_input(!rows.empty(), path, ": no cell is left");
   return c;

@@ -8,6 +8,7 @@
 #include "models/hybrid.h"
 #include "models/model_variant.h"
 #include "models/scgen.h"
+#include "models/scvi.h"
 
 namespace perturbine {
 
@@ -37,7 +38,7 @@ const std::vector<std::string>& model_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> all = baseline_names();
     all.emplace_back("backbone");
-    all.emplace_back("scgen");
+    all.insert(all.end(), {"scgen", "scvi"});
     all.insert(all.end(), trainable_names().begin(), trainable_names().end());
     return all;
   }();
@@ -48,6 +49,7 @@ std::unique_ptr<Model> make_model(const std::string& name) {
   if (auto baseline = make_baseline(name)) return baseline;
   if (name == "backbone") return std::make_unique<Backbone>();
   if (name == "scgen") return std::make_unique<ScGen>();
+  if (name == "scvi") return std::make_unique<ScVi>();
   if (is_trainable(name)) return make_trainable(name);
   std::string known;
   for (const std::string& n : model_names()) known += (known.empty() ? "" : ", ") + n;

@@ -1,78 +1,25 @@
 #include "models/scgen.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <numeric>
 
-#include "kernels/core/philox.h"
-#include "models/network_model.h"
 #include "models/real_cells.h"
 
 namespace perturbine {
 namespace {
 
-constexpr float slope = .01f;              // of the leaky ReLU, PyTorch's default
-constexpr std::size_t rows_at_once = 512;  // of inference
-
-std::vector<std::size_t> shuffled(std::vector<std::size_t> cells, std::uint64_t seed, std::uint64_t stream) {
-  for (std::size_t i = cells.size(); i > 1; --i)
-    std::swap(cells[i - 1], cells[below(philox(seed, stream, i).word[0], i)]);
-  return cells;
-}
-
-std::vector<float> rows_of(const TrainingData& d, const std::vector<std::size_t>& cells, std::size_t first,
-                           std::size_t count) {
-  std::vector<float> x;
-  x.reserve(count * d.genes);
-  for (std::size_t i = first; i < first + count; ++i) x.insert(x.end(), d.row(cells[i]), d.row(cells[i]) + d.genes);
-  return x;
-}
-
-std::vector<float> read(Queue& queue, MatrixView<const float> m) {
-  std::vector<float> out(m.rows * m.columns);
-  queue.read(out.data(), m.data, out.size() * sizeof(float));
-  return out;
-}
+constexpr float slope = .01f;  // of the leaky ReLU, PyTorch's default
 
 }  // namespace
 
-template <class Body>
-void ScGen::infer(Queue& queue, std::size_t rows, Body&& body) const {
-  Parameters parameters = *parameters_;
-  Arena arena(queue);
-  Tape tape(arena, parameters);
-  tape.freeze_parameters();
-  for (std::size_t first = 0; first < rows; first += rows_at_once) {
-    tape.begin_step();
-    body(tape, first, std::min(rows_at_once, rows - first));
-  }
-}
-
-void ScGen::declare(std::size_t genes) {
-  parameters_ = std::make_unique<Parameters>();
-  Parameters& p = *parameters_;
-  const ParameterSettings s{1, 0, recipe_.penalty, false};
-  const std::size_t H = recipe_.hidden, L = recipe_.latent;
-  auto weight = [&](const std::string& name, std::size_t rows, std::size_t columns) {
-    return p.add(name, rows, columns, Initial::uniform_fan_in, s);
-  };
-  auto row = [&](const std::string& name, std::size_t columns) { return p.add(name, 1, columns, Initial::zero, s); };
-  auto add_layer = [&](const std::string& name, std::size_t out, std::size_t in) {
-    return Layer{weight(name + ".weight", out, in), row(name + ".bias", out),
-                 ops::add_batch_norm(p, name + ".norm", out, s)};
-  };
-  encoder_[0] = add_layer("encoder.1", H, genes), encoder_[1] = add_layer("encoder.2", H, H);
-  mean_w_ = weight("encoder.mean.weight", L, H), mean_b_ = row("encoder.mean.bias", L);
-  variance_w_ = weight("encoder.variance.weight", L, H), variance_b_ = row("encoder.variance.bias", L);
-  decoder_[0] = add_layer("decoder.1", H, L), decoder_[1] = add_layer("decoder.2", H, H);
-  out_w_ = weight("decoder.out.weight", genes, H), out_b_ = row("decoder.out.bias", genes);
-}
-
-Var ScGen::layer(Tape& t, Var x, const Layer& l, const Noise* noise, std::uint64_t stream) const {
-  const Var z = ops::linear(t, x, l.weight, l.bias);
-  if (noise == nullptr) return ops::batch_norm_inference(t, z, l.norm, slope);
-  return ops::dropout(t, ops::batch_norm(t, z, l.norm, slope), recipe_.dropout, noise->offset, noise->seed, stream);
+void ScGen::declare() {
+  const std::size_t H = recipe_.hidden, L = recipe_.latent, G = data_.genes;
+  encoder_[0] = add_layer("encoder.1", H, G, slope), encoder_[1] = add_layer("encoder.2", H, H, slope);
+  mean_w_ = add_weight("encoder.mean.weight", L, H), mean_b_ = add_row("encoder.mean.bias", L);
+  variance_w_ = add_weight("encoder.variance.weight", L, H), variance_b_ = add_row("encoder.variance.bias", L);
+  decoder_[0] = add_layer("decoder.1", H, L, slope), decoder_[1] = add_layer("decoder.2", H, H, slope);
+  out_w_ = add_weight("decoder.out.weight", G, H), out_b_ = add_row("decoder.out.bias", G);
 }
 
 ScGen::Encoded ScGen::encode(Tape& t, Var x, const Noise* noise) const {
@@ -87,7 +34,7 @@ Var ScGen::decode(Tape& t, Var z, const Noise* noise) const {
 VectorView<float> ScGen::loss(Tape& t, MatrixView<const float> x, VectorView<const float> error_weight,
                               VectorView<const float> divergence_weight, MatrixView<const float> zeros,
                               VectorView<const std::uint64_t> offset) const {
-  const Noise noise{offset, seed_ ^ 0xd409ull};
+  const Noise noise{offset, seed_ ^ 0xd409ull, recipe_.dropout};
   const Encoded e = encode(t, t.constant(x), &noise);
   const Var z = ops::reparameterise(t, e.mean, e.log_variance, offset, seed_ ^ 0x5c9e0ull);
   const Var y = decode(t, z, &noise);
@@ -99,96 +46,36 @@ VectorView<float> ScGen::loss(Tape& t, MatrixView<const float> x, VectorView<con
 
 void ScGen::fit(Queue& queue, const TrainingData& data, const TrainingOptions& options,
                 const ProgressCallback& progress) {
-  data_ = data;
-  seed_ = options.seed;
-  declare(data.genes);
+  begin(data, options);
+  declare();
   parameters_->allocate(queue, seed_);
-  // A tenth of the cells tell when to stop.
-  std::vector<std::size_t> cells(data.cells());
-  std::iota(cells.begin(), cells.end(), std::size_t{0});
-  cells = shuffled(std::move(cells), seed_, 0x5b117ull);
-  const auto held = static_cast<std::size_t>(recipe_.validation_share * static_cast<double>(cells.size()));
-  const std::vector<std::size_t> watched(cells.begin(), cells.begin() + static_cast<std::ptrdiff_t>(held));
-  cells.erase(cells.begin(), cells.begin() + static_cast<std::ptrdiff_t>(held));
-  const std::size_t rows = std::min(recipe_.batch, cells.size()), G = data.genes;
-  require_input(rows >= 2, "scgen: needs at least 2 training cells");
-
-  Optimiser optimiser(
-      queue, *parameters_,
-      {.rate = recipe_.rate, .decay = 0, .epsilon = recipe_.epsilon, .clip = 1e30f, .average_decay = 0});
-  Arena arena(queue);
-  Tape tape(arena, *parameters_);
+  const Schedule schedule{.batch = recipe_.batch, .epochs = recipe_.epochs, .patience = recipe_.patience};
+  const std::size_t rows = rows_of_batch(schedule), G = data.genes, L = recipe_.latent;
   Buffer<float> x(queue, rows * G);
   Buffer<std::uint64_t> offset(queue, 1);
   // The error's mean over genes times .5 genes / rows is half its sum, averaged over rows.
   const float half = .5f / static_cast<float>(rows);
-  const Buffer<float> error_weight(queue, std::vector<float>(rows, half * static_cast<float>(G)));
-  const Buffer<float> divergence_weight(queue, std::vector<float>(rows, half * recipe_.divergence_weight));
-  const Buffer<float> zeros(queue, std::vector<float>((rows + 1) * recipe_.latent, 0.0f));
-  VectorView<float> errors;
-  auto launches = [&] {
-    tape.begin_step();
-    errors = loss(tape, x.matrix(rows, G), error_weight.view(), divergence_weight.view(),
-                  zeros.matrix(rows + 1, recipe_.latent), offset.view());
-    tape.backward();
-    optimiser.apply(queue);
-  };
-  CapturedWork captured;
-  const auto start = std::chrono::steady_clock::now();
-  const std::size_t most = std::max<std::size_t>(1, recipe_.epochs * cells.size() / rows);
-  double best = INFINITY;
-  std::size_t since_best = 0, epoch = 0, step = 0;
-  std::vector<std::size_t> coming;  // epochs run into one another, so that every batch is whole
-  std::string stopped;
-  for (; step < most; ++step) {
-    while (coming.size() < rows) {
-      const auto next = shuffled(cells, seed_, 0xe90c4ull + epoch++);
-      coming.insert(coming.end(), next.begin(), next.end());
-    }
-    x.set(queue, rows_of(data_, coming, 0, rows));
-    coming.erase(coming.begin(), coming.begin() + static_cast<std::ptrdiff_t>(rows));
+  const Buffer<float> error_weight(queue, std::vector<float>(rows, half * static_cast<float>(G))),
+      divergence_weight(queue, std::vector<float>(rows, half * recipe_.divergence_weight)),
+      zeros(queue, std::vector<float>((rows + 1) * L, 0.0f));
+  Steps steps;
+  steps.fill = [&](const std::vector<std::size_t>& cells, std::size_t count, std::size_t step, std::size_t) {
+    x.set(queue, expression_of(cells, 0, count));
     offset.set(queue, {step * 8});
-    optimiser.prepare(queue, step + 1, recipe_.rate);
-    if (step == 1)
-      captured = queue.capture(launches);
-    else if (step == 0)
-      launches();
-    else
-      captured.run();
-    if (progress && (step + 1) % 50 == 0) {
-      std::vector<float> error(rows);
-      queue.read(error.data(), errors.data, rows * sizeof(float));
-      double sum = 0;
-      for (const float e : error)
-        sum += .5 * static_cast<double>(G) * static_cast<double>(e) / static_cast<double>(rows);
-      require(std::isfinite(sum), "scgen: the loss is not finite at step ", step + 1);
-      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      if (!progress({step + 1, most, sum, static_cast<double>(recipe_.rate), seconds,
-                     static_cast<double>((step + 1) * rows) / seconds, std::nullopt})) {
-        ++step;
-        break;
-      }
-    }
-    if (coming.size() >= rows || watched.empty()) continue;  // the epoch goes on
-    const double now = validation_loss(queue, watched);
-    if (now < best)
-      best = now, since_best = 0;
-    else if (++since_best >= recipe_.patience) {
-      stopped = text("; the loss on a tenth of the cells had not fallen for ", recipe_.patience, " epochs");
-      ++step;
-      break;
-    }
-  }
-  report_ = {text("scgen: ", epoch, " of at most ", recipe_.epochs, " epochs of ", cells.size(), " cells, ", step,
-                  " steps of ", rows, stopped,
-                  " (its published recipe; of the training options it takes the seed only)")};
+  };
+  steps.loss = [&](Tape& tape) {
+    return loss(tape, x.matrix(rows, G), error_weight.view(), divergence_weight.view(), zeros.matrix(rows + 1, L),
+                offset.view());
+  };
+  steps.watch = [&](const std::vector<std::size_t>& cells) { return validation_loss(queue, cells); };
+  train(queue, schedule, steps, progress);
   latent_ = encode_cells(queue);
 }
 
 double ScGen::validation_loss(Queue& queue, const std::vector<std::size_t>& cells) const {
   double sum = 0;
   infer(queue, cells.size(), [&](Tape& tape, std::size_t first, std::size_t n) {
-    const std::vector<float> values = rows_of(data_, cells, first, n);
+    const std::vector<float> values = expression_of(cells, first, n);
     const Buffer<float> x(queue, values);
     const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{~std::uint64_t{0} - first});
     const Encoded e = encode(tape, tape.constant(x.matrix(n, data_.genes)), nullptr);
@@ -212,7 +99,7 @@ std::vector<float> ScGen::encode_cells(Queue& queue) const {
   std::iota(all.begin(), all.end(), std::size_t{0});
   std::vector<float> out;
   infer(queue, all.size(), [&](Tape& tape, std::size_t first, std::size_t n) {
-    const Buffer<float> x(queue, rows_of(data_, all, first, n));
+    const Buffer<float> x(queue, expression_of(all, first, n));
     const auto mean = read(queue, tape.value(encode(tape, tape.constant(x.matrix(n, data_.genes)), nullptr).mean));
     out.insert(out.end(), mean.begin(), mean.end());
   });

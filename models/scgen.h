@@ -1,18 +1,14 @@
 // scGen (Lotfollahi, Wolf & Theis, Nature Methods 16:715, 2019), a published system held to its published recipe: an
 // autoencoder of log values, and perturbations as shifts of its latent space.
 #pragma once
-#include <memory>
-
-#include "engine/ops/ops.h"
-#include "models/model.h"
+#include "models/published_model.h"
 
 namespace perturbine {
 
 /// The recipe of the published package and its tutorial. Tests shorten it; the program never does.
 struct ScGenRecipe {
   std::size_t hidden = 800, latent = 100, batch = 32, epochs = 100, patience = 25;
-  float dropout = .2f, rate = 1e-3f, epsilon = .01f, penalty = 1e-6f, divergence_weight = 5e-5f;
-  double validation_share = .1;
+  float dropout = .2f, divergence_weight = 5e-5f;
 };
 
 /// Encoder: two layers (linear, batch norm with momentum .01 and epsilon .001, leaky ReLU, dropout), then mean and log
@@ -22,7 +18,7 @@ struct ScGenRecipe {
 /// Prediction: latent means of the context's control cells, plus the mean over contexts of the perturbed cells' latent
 /// means minus that of control cells', decoded. What the paper does not define is done as is usual: a combination that
 /// was not seen is the sum of its parts, a dose scales the shift, a part that was not seen does nothing.
-class ScGen final : public Model {
+class ScGen final : public PublishedModel {
  public:
   explicit ScGen(const ScGenRecipe& recipe = {}) : recipe_(recipe) {}
   std::string name() const override { return "scgen"; }
@@ -32,23 +28,12 @@ class ScGen final : public Model {
   std::vector<double> predict_mean(Queue& queue, const Query& query) const override;
   /// Control cells of the context, at most each once, under the query; log values, clipped at zero.
   GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const override;
-  std::vector<std::string> report() const override { return report_; }
 
  private:
-  struct Layer {
-    Parameter weight, bias;
-    ops::BatchNormParameters norm;
-  };
   struct Encoded {
     Var mean, log_variance;
   };
-  /// Dropout of a training step; null: inference.
-  struct Noise {
-    VectorView<const std::uint64_t> offset;
-    std::uint64_t seed;
-  };
-  void declare(std::size_t genes);
-  Var layer(Tape& tape, Var x, const Layer& layer, const Noise* noise, std::uint64_t stream) const;
+  void declare();
   Encoded encode(Tape& tape, Var x, const Noise* noise) const;
   Var decode(Tape& tape, Var z, const Noise* noise) const;
   /// Of a training step: the weighted sum of rows' squared errors (mean over genes) and divergences. Returns the rows'
@@ -56,9 +41,6 @@ class ScGen final : public Model {
   VectorView<float> loss(Tape& tape, MatrixView<const float> x, VectorView<const float> error_weight,
                          VectorView<const float> divergence_weight, MatrixView<const float> zeros,
                          VectorView<const std::uint64_t> offset) const;
-  /// Calls body(tape, first, count) for blocks of rows, with frozen parameters.
-  template <class Body>
-  void infer(Queue& queue, std::size_t rows, Body&& body) const;
   /// Of a cell, without dropout and by the running statistics.
   double validation_loss(Queue& queue, const std::vector<std::size_t>& cells) const;
   /// Latent means of all training cells, [cells, latent].
@@ -69,13 +51,9 @@ class ScGen final : public Model {
   std::vector<float> moved(const std::vector<std::size_t>& cells, const Condition& condition) const;
 
   ScGenRecipe recipe_;
-  TrainingData data_;
-  std::uint64_t seed_ = 1;
-  std::unique_ptr<Parameters> parameters_;
   Layer encoder_[2], decoder_[2];
   Parameter mean_w_, mean_b_, variance_w_, variance_b_, out_w_, out_b_;
   std::vector<float> latent_;  // [cells, latent]
-  std::vector<std::string> report_;
 };
 
 }  // namespace perturbine

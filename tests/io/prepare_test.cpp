@@ -225,6 +225,17 @@ TEST(Prepare, WhatIsLeftOutIsSaid) {
   const Result sized = prepared(o);
   EXPECT_EQ(sized.contents.cell_names, (std::vector<std::string>{"c0", "c1", "c2", "c3", "c4"}));
   EXPECT_NE(sized.said.find("1 cell(s) without a library size"), std::string::npos) << sized.said;
+  // A column of text called time is of no use unless it is named; other columns are named and left.
+  c.text_columns.push_back({"time", std::vector<std::string>(9, "late")});
+  c.text_columns.push_back({"guide", std::vector<std::string>(9, "g")});
+  o.paths = {write("late.h5ad", c)};
+  const Result late = prepared(o);
+  EXPECT_EQ(late.contents.number_columns.size(), 1u);
+  EXPECT_NE(late.said.find("not used"), std::string::npos) << late.said;
+  EXPECT_NE(late.said.find("not carried over: guide"), std::string::npos) << late.said;
+  o.columns.time_column = "time";
+  EXPECT_NE(refusal(o).find("time"), std::string::npos) << refusal(o);
+  o.columns.time_column.clear();
   // No counts.
   c.matrix.values[1] = 5.5f;
   o.paths = {write("fractions.h5ad", c)};
