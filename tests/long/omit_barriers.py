@@ -10,20 +10,21 @@ from pathlib import Path
 
 root = Path(__file__).resolve().parents[2]
 program = Path(sys.argv[1]).resolve()  # kernel_tests, built for ThreadSanitizer
-tests = [program, "--gtest_filter=emulated/*", "--gtest_brief=1"]
 parts = 24
 
 
 def noticed(place):
-    """Whether the emulated tests fail without the barrier at FILE:LINE (None: with all of them). Every 24th test first, then
-    the others: some of every operation are among the first."""
-    environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1", "GTEST_TOTAL_SHARDS": str(parts)}
+    """Whether the emulated tests fail without the barrier at FILE:LINE (None: with all of them). First the tests that
+    are called like the file, then every 24th test and the others: some of every operation are among the first."""
+    environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1"}
+    runs = [("emulated/*", {"GTEST_TOTAL_SHARDS": str(parts), "GTEST_SHARD_INDEX": str(part)}) for part in range(parts)]
     if place:
         environment["PERTURBINE_OMIT_BARRIER"] = place
-    for part in range(parts):
-        environment["GTEST_SHARD_INDEX"] = str(part)
+        runs.insert(0, (f"emulated/*{Path(place).stem.rstrip('s')}*", {}))
+    for which, part in runs:
         try:
-            if subprocess.run(tests, cwd=root, capture_output=True, timeout=600, env=environment).returncode != 0:
+            if subprocess.run([program, f"--gtest_filter={which}", "--gtest_brief=1"], cwd=root, capture_output=True,
+                              timeout=600, env={**environment, **part}).returncode != 0:
                 return True
         except subprocess.TimeoutExpired:
             return True
