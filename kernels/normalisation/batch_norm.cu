@@ -9,7 +9,9 @@ namespace {
 
 using namespace PERTURBINE_DEVICE_NAMESPACE;
 
-constexpr unsigned columns = 32, groups = 8, threads = columns * groups;
+constexpr unsigned columns = 32, groups = 8;
+constexpr unsigned threads = 256;
+static_assert(threads == columns * groups);
 
 // The sum over the groups' rows of a column, known to each of its threads.
 __device__ inline float column_sum(float v, float (&partial)[groups][columns]) {
