@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "io/columns.h"
 #include "io/h5ad.h"
 #include "kernels/core/error.h"
 
@@ -14,15 +15,6 @@ namespace perturbine {
 namespace {
 
 using Say = std::function<void(const std::string&)>;
-
-template <class T>
-void keep(std::vector<T>& values, const std::vector<std::size_t>& rows) {
-  if (values.empty()) return;
-  std::vector<T> out;
-  out.reserve(rows.size());
-  for (const std::size_t r : rows) out.push_back(values[r]);
-  values = std::move(out);
-}
 
 // The rows and columns named, both rising; `place` of a column that goes is -1.
 CsrMatrix part_of(const CsrMatrix& m, const std::vector<std::size_t>& rows, const std::vector<std::int32_t>& place,
@@ -184,13 +176,7 @@ void merge(CellTable& all, CellTable more, const std::string& path, const Say& s
   if (shared.size() < all.genes.size()) all.keep_genes(shared);
   std::vector<std::size_t> rows(more.size());
   std::iota(rows.begin(), rows.end(), std::size_t{0});
-  const CsrMatrix block = part_of(more.counts, rows, place, shared.size());
-  const std::int64_t base = all.counts.row_offsets.back();
-  for (std::size_t i = 1; i < block.row_offsets.size(); ++i)
-    all.counts.row_offsets.push_back(base + block.row_offsets[i]);
-  all.counts.column_index.insert(all.counts.column_index.end(), block.column_index.begin(), block.column_index.end());
-  all.counts.values.insert(all.counts.values.end(), block.values.begin(), block.values.end());
-  all.counts.rows += block.rows;
+  append(all.counts, part_of(more.counts, rows, place, shared.size()));
   auto join = [&]<class T>(std::vector<T>& to, std::vector<T>& from, const char* what) {
     require_input(to.empty() == from.empty(), path, ": ", from.empty() ? "lacks" : "has", " a column for the ", what,
                   ", unlike the files before it; name one that all have, or say none (--", what, "-column)");

@@ -6,33 +6,12 @@
 #include <numeric>
 #include <set>
 
+#include "io/columns.h"
 #include "io/file.h"
 #include "io/h5ad.h"
 
 namespace perturbine {
 namespace {
-
-// Names numbered in bytewise order, and the number of each value.
-std::vector<std::int32_t> number(const std::vector<std::string>& values, std::vector<std::string>& names) {
-  std::map<std::string, std::int32_t> code;
-  for (const std::string& v : values) code.emplace(v, 0);
-  names.clear();
-  for (auto& [name, n] : code) {
-    n = static_cast<std::int32_t>(names.size());
-    names.push_back(name);
-  }
-  std::vector<std::int32_t> out;
-  for (const std::string& v : values) out.push_back(code[v]);
-  return out;
-}
-
-void append(CsrMatrix& all, const CsrMatrix& block) {
-  const std::int64_t base = all.row_offsets.back();
-  for (std::size_t i = 1; i < block.row_offsets.size(); ++i) all.row_offsets.push_back(base + block.row_offsets[i]);
-  all.column_index.insert(all.column_index.end(), block.column_index.begin(), block.column_index.end());
-  all.values.insert(all.values.end(), block.values.begin(), block.values.end());
-  all.rows += block.rows;
-}
 
 // Counts, or log1p values turned back into counts per 10,000: stated or proven, never guessed.
 void settle_expression(Dataset& d, const DataOptions& o, const std::function<void(const std::string&)>& say) {
@@ -190,7 +169,7 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
       names = {""};
       return std::vector<std::int32_t>(d.cells(), 0);
     }
-    return number(column(use, option), names);
+    return numbered(column(use, option), names);
   };
   d.cell_type = optional(o.cell_type_column, "cell_type", "--cell-type-column", d.cell_types);
   d.batch = optional(o.batch_column, "batch", "--batch-column", d.batches);
@@ -206,7 +185,7 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
       name.push_back(d.cell_types.size() == 1 ? batch
                                               : d.cell_types[static_cast<std::size_t>(d.cell_type[i])] + "|" + batch);
     }
-    d.context = number(name, d.contexts);
+    d.context = numbered(name, d.contexts);
   } else {
     d.contexts = d.cell_types, d.context = d.cell_type;
   }

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "io/cell_table.h"
+#include "io/columns.h"
 #include "io/file.h"
 #include "io/gene_selection.h"
 #include "io/split.h"
@@ -19,13 +20,6 @@ namespace perturbine {
 namespace {
 
 using Say = std::function<void(const std::string&)>;
-
-template <class T>
-void keep(std::vector<T>& values, const std::vector<std::size_t>& rows) {
-  std::vector<T> out;
-  for (const std::size_t r : rows) out.push_back(values[r]);
-  values = std::move(out);
-}
 
 double number(const std::string& digits, const std::string& where) {
   double v = 0;
@@ -82,17 +76,6 @@ std::vector<Condition> conditions_of(const CellTable& c, const PrepareOptions& o
   return out;
 }
 
-std::vector<std::int32_t> numbered(const std::vector<std::string>& values, std::size_t size,
-                                   std::vector<std::string>& names) {
-  const std::set<std::string> different(values.begin(), values.end());
-  names.assign(different.begin(), different.end());
-  if (values.empty()) names = {""};
-  std::vector<std::int32_t> out(size, 0);
-  for (std::size_t i = 0; i < values.size(); ++i)
-    out[i] = static_cast<std::int32_t>(std::lower_bound(names.begin(), names.end(), values[i]) - names.begin());
-  return out;
-}
-
 // What a split is applied to.
 Dataset labelled(const CellTable& c, const std::vector<std::string>& label, const std::vector<Condition>& condition) {
   Dataset d;
@@ -107,8 +90,9 @@ Dataset labelled(const CellTable& c, const std::vector<std::string>& label, cons
   for (const std::string& l : label)
     d.condition.push_back(
         l == control_label ? 0 : static_cast<std::int32_t>(1 + std::distance(known.begin(), known.find(l))));
-  d.cell_type = numbered(c.cell_type, c.size(), d.cell_types);
-  d.batch = numbered(c.batch, c.size(), d.batches);
+  const std::vector<std::string> none(c.size());  // one empty name where there is no such column
+  d.cell_type = numbered(c.cell_type.empty() ? none : c.cell_type, d.cell_types);
+  d.batch = numbered(c.batch.empty() ? none : c.batch, d.batches);
   d.contexts = d.cell_types, d.context = d.cell_type;
   return d;
 }
