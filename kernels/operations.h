@@ -57,6 +57,7 @@
   X(Silu<bfloat16>)                      \
   X(Sigmoid<float>)                      \
   X(Round<float>)                        \
+  X(Advance<std::int32_t>)               \
   X(GlobalNorm<float>)                   \
   X(AdamW<float>)                        \
   X(RandomFill<float>)                   \

@@ -1,8 +1,11 @@
 // Sampling of the diffusion model by any of its samplers, and its likelihood by the probability-flow ODE.
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <optional>
 
 #include "kernels/core/philox.h"
+#include "kernels/pointwise/pointwise.h"
 #include "models/diffusion.h"
 #include "models/probability_flow.h"
 
@@ -54,46 +57,63 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
                       context_alone = guided ? modulations(queue, tape, q, times, false, true) : Buffer<float>(),
                       none_given = guided ? modulations(queue, tape, q, times, false, false) : Buffer<float>();
 
-  std::vector<float> start(count * width), coefficients(plan.size() * 4);
+  std::vector<float> start(count * width), coefficients(plan.size() * 4), alphas, sigmas;
   for (std::size_t i = 0; i < count; ++i) normal_row(seed, 0x57a47, i, start.data() + i * width, width);
   // At t = .999 a little of x0 is left: its Gaussian part belongs to the start.
   const NoiseLevel top = plan.empty() ? NoiseLevel{0, 1} : plan[0].level;
   for (std::size_t i = 0; i < start.size(); ++i)
     start[i] *= static_cast<float>(
         std::sqrt(top.sigma * top.sigma + top.alpha * top.alpha * static_cast<double>(extended_variance_[i % width])));
-  for (std::size_t s = 0; s < plan.size(); ++s)
-    for (std::size_t k = 0; k < 4; ++k) coefficients[s * 4 + k] = static_cast<float>(plan[s].c[k]);
-  Buffer<float> x(queue, start), base(queue, start), previous(queue, start), alpha(queue, count), sigma(queue, count);
-  const Buffer<float> variance(queue, extended_variance_), table(queue, coefficients);
-  Buffer<std::int32_t> step(queue, 1);
-  const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{0x9000});
-
   for (std::size_t s = 0; s < plan.size(); ++s) {
-    const SamplerStep& p = plan[s];
-    alpha.set(queue, std::vector<float>(count, static_cast<float>(p.level.alpha)));
-    sigma.set(queue, std::vector<float>(count, static_cast<float>(p.level.sigma)));
-    step.set(queue, {static_cast<std::int32_t>(s)});
+    for (std::size_t k = 0; k < 4; ++k) coefficients[s * 4 + k] = static_cast<float>(plan[s].c[k]);
+    alphas.push_back(static_cast<float>(plan[s].level.alpha));
+    sigmas.push_back(static_cast<float>(plan[s].level.sigma));
+  }
+  const Buffer<float> x(queue, start), base(queue, start), previous(queue, start), alpha(queue, count),
+      sigma(queue, count), variance(queue, extended_variance_), table(queue, coefficients), alpha_of(queue, alphas),
+      sigma_of(queue, sigmas);
+  // The step, once a cell: what a step needs of the tables is gathered by it.
+  const Buffer<std::int32_t> step(queue, std::vector<std::int32_t>(count, 0));
+  const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{0x9000});
+  const VectorView<const std::int32_t> now{step.view().data, 1};
+  const MatrixView<float> xs = x.matrix(count, width);
+
+  const auto estimate = [&](const Buffer<float>& modulations_of) {
+    const std::size_t columns = modulations_of.size() / plan.size();
+    const MatrixView<float> row = arena.matrix<float>(1, columns);
+    queue.run(GatherRows<float>{modulations_of.matrix(plan.size(), columns), now, row});
+    const Var F = network_->forward(tape, tape.constant(xs), tape.constant(row), 0, offset.view(), seed);
+    const MatrixView<float> out = tape.value(F);
+    queue.run(Denoise<float>{out, xs, alpha.view(), sigma.view(), variance.view(), out, target});
+    return out;
+  };
+  const auto take_step = [&](bool from_start) {
     tape.begin_step();
-    const MatrixView<float> xs = x.matrix(count, width);
-    const auto estimate = [&](const Buffer<float>& modulation) {
-      const std::size_t columns = modulation.size() / plan.size();
-      const Var row = tape.constant(modulation.matrix(plan.size(), columns).row_slice(s, 1));
-      const Var F = network_->forward(tape, tape.constant(xs), row, 0, offset.view(), seed);
-      const MatrixView<float> out = tape.value(F);
-      queue.run(Denoise<float>{out, xs, alpha.view(), sigma.view(), variance.view(), out, target});
-      return out;
-    };
+    queue.run(GatherRows<float>{alpha_of.matrix(plan.size(), 1), step.view(), alpha.matrix(count, 1)});
+    queue.run(GatherRows<float>{sigma_of.matrix(plan.size(), 1), step.view(), sigma.matrix(count, 1)});
     const MatrixView<float> x0 = estimate(full);
     if (guided) {
       const MatrixView<float> context_only = estimate(context_alone), none = estimate(none_given);
       queue.run(Guidance<float>{none, context_only, x0, x0, static_cast<float>(options_.guidance_context),
                                 static_cast<float>(options_.guidance_perturbation)});
     }
-    const MatrixView<float> from = p.from_start ? base.matrix(count, width) : xs;
-    if (!p.from_start) queue.copy(base.view().data, xs.data, count * width * sizeof(float));
-    queue.run(ReverseStep<float>{from, x0, previous.matrix(count, width), table.matrix(plan.size(), 4), step.view(),
+    const MatrixView<float> from = from_start ? base.matrix(count, width) : xs;
+    if (!from_start) queue.copy(base.view().data, xs.data, count * width * sizeof(float));
+    queue.run(ReverseStep<float>{from, x0, previous.matrix(count, width), table.matrix(plan.size(), 4), now,
                                  offset.view(), xs, seed});
     queue.copy(previous.view().data, x0.data, count * width * sizeof(float));
+    queue.run(Advance<std::int32_t>{step.view()});
+  };
+  // The first step sizes the arena, the next of each kind is captured, the others repeat it.
+  std::array<std::optional<CapturedWork>, 2> captured;
+  for (std::size_t s = 0; s < plan.size(); ++s) {
+    std::optional<CapturedWork>& work = captured[plan[s].from_start ? 1 : 0];
+    if (s == 0)
+      take_step(plan[s].from_start);
+    else if (!work)
+      work = queue.capture([&, from_start = plan[s].from_start] { take_step(from_start); });
+    else
+      work->run();
   }
   const std::vector<float> extended = x.get(queue);
   std::vector<float> latent(count * (width - 1));

@@ -20,6 +20,11 @@ void pointwise(CaseList& list) {
         o.template input_vector<std::int32_t>("index", s[0], [](double u, double) { return std::floor(u * 12.9 - 1); }),
         o.output("y", s[0], s[1])};
   });
+  list.add(FloatOnly{}, "advance", {{1}, {400}}, []<class T>(Operands<T>& o, const Shape& s) {
+    using Counter = std::conditional_t<std::is_same_v<T, double>, double, std::int32_t>;
+    return Advance<Counter>{
+        o.template in_out_vector<Counter>("counter", s[0], [](double u, double) { return std::floor(u * 50); })};
+  });
   list.add(FloatAndBfloat16{}, "dropout", shapes, []<class T>(Operands<T>& o, const Shape& s) {
     return Dropout<T>{o.input("x", s[0], s[1]),
                       o.output("y", s[0], s[1]),

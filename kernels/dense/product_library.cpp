@@ -16,6 +16,9 @@ extern "C" void cblas_sgemm(int order, int transpose_a, int transpose_b, int m, 
                             const float* a, int pitch_a, const float* b, int pitch_b, float beta, float* c,
                             int pitch_c);
 #endif
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <vector>
 
 namespace perturbine::blas {
@@ -110,6 +113,19 @@ const Primitive& primitive_of(const Tile& t) {
 #endif
 
 }  // namespace
+
+bool bfloat16_pays() {
+#if defined(PERTURBINE_BLAS_DNNL) && defined(__x86_64__)
+  static const bool pays = [] {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    const bool has_amx = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d >> 22 & 1) != 0;
+    return has_amx || (__builtin_cpu_is("amd") != 0 && __builtin_cpu_supports("avx512bf16") != 0);
+  }();
+  return pays;
+#else
+  return false;
+#endif
+}
 
 #if defined(PERTURBINE_BLAS_DNNL)
 

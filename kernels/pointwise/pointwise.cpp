@@ -102,8 +102,13 @@ void run(Cpu& cpu, const Round<float>& op) {
   });
 }
 
+void run(Cpu&, const Advance<std::int32_t>& op) {
+  for (std::size_t i = 0; i < op.counter.size; ++i) ++op.counter[i];
+}
+
 }  // namespace
 
+PERTURBINE_EXECUTE(Cpu, run, Advance<std::int32_t>)
 PERTURBINE_EXECUTE(Cpu, run, Combine<float>)
 PERTURBINE_EXECUTE(Cpu, run, Combine<bfloat16>)
 PERTURBINE_EXECUTE(Cpu, run, GatherRows<float>)

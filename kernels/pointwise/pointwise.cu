@@ -99,6 +99,15 @@ __global__ void __launch_bounds__(threads) round_rows(Round<T> op) {
   for (std::size_t j = threadIdx.x; j < op.y.columns; j += threads) y[j] = bfloat16(static_cast<float>(x[j]));
 }
 
+__global__ void __launch_bounds__(threads) advance(Advance<std::int32_t> op) {
+  const std::size_t i = blockIdx.x * std::size_t{threads} + threadIdx.x;
+  if (i < op.counter.size) ++op.counter[i];
+}
+
+void enqueue(DeviceExecutor& executor, const Advance<std::int32_t>& op) {
+  launch(advance, dim3(blocks_for(op.counter.size, threads)), dim3(threads), 0, executor, op);
+}
+
 #define PERTURBINE_ROWS(Op, kernel)                                                            \
   template <class T>                                                                           \
   void enqueue(DeviceExecutor& executor, const Op<T>& op) {                                    \
@@ -114,6 +123,7 @@ PERTURBINE_ROWS(Round, round_rows)
 
 }  // namespace
 
+PERTURBINE_EXECUTE(DeviceExecutor, enqueue, Advance<std::int32_t>)
 PERTURBINE_EXECUTE(DeviceExecutor, enqueue, Combine<float>)
 PERTURBINE_EXECUTE(DeviceExecutor, enqueue, Combine<bfloat16>)
 PERTURBINE_EXECUTE(DeviceExecutor, enqueue, GatherRows<float>)

@@ -126,6 +126,21 @@ struct Sigmoid {
   Cost cost() const { return memory_cost(*this, 8.0 * static_cast<double>(y.rows * y.columns)); }
 };
 
+/// counter[i] += 1: which step of a loop it is, in device memory. The steps of a sampler then are one piece of work on
+/// the same addresses, which a captured graph repeats.
+template <class T>
+struct Advance {
+  VectorView<T> counter;  // T = std::int32_t; double in the oracle
+
+  static constexpr std::string_view name = "advance";
+  template <class Visitor>
+  void operands(Visitor&& visit) const {
+    visit("counter", counter);
+  }
+  void check() const {}
+  Cost cost() const { return {2.0 * static_cast<double>(counter.size * sizeof(T)), 0, Ceiling::memory}; }
+};
+
 /// y = x rounded to bfloat16: once for every product that reads x.
 template <class T>
 struct Round {

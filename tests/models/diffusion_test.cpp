@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <thread>
 
 #include "kernels/core/philox.h"
 #include "models/diffusion.h"
@@ -164,26 +163,6 @@ TEST(Diffusion, SameSeedSameBitsForAnyThreadCountAndAfterResuming) {
     EXPECT_EQ(std::memcmp(one.data(), other.data(), one.size() * sizeof(float)), 0)
         << threads << " threads, stopped at " << stop;
   }
-}
-
-TEST(Diffusion, OneModelSampledFromTwoThreadsGivesEachItsOwnCells) {
-  Queue queue(test_device(), {.threads = 1});
-  Diffusion trained;
-  trained.fit(queue, toy(), quick(), {});
-  const Diffusion& model = trained;
-  auto cells = [&](std::uint64_t seed) {
-    Queue own(test_device(), {.threads = 1});
-    return model.sample(own, {parse_condition("A+B"), 0}, 20, seed).counts;
-  };
-  const auto alone1 = cells(1), alone2 = cells(2);
-  std::vector<float> together1, together2;
-  std::thread other([&] {
-    for (int i = 0; i < 3; ++i) together2 = cells(2);
-  });
-  for (int i = 0; i < 3; ++i) together1 = cells(1);
-  other.join();
-  EXPECT_EQ(together1, alone1);
-  EXPECT_EQ(together2, alone2);
 }
 
 TEST(Schedule, TheTimeOfAnAlphaIsTheInverse) {

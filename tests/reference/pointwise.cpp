@@ -15,6 +15,11 @@ void execute(const Combine<double>& op) {
 }
 
 template <>
+void execute(const Advance<double>& op) {
+  for (std::size_t i = 0; i < op.counter.size; ++i) op.counter[i] += 1;
+}
+
+template <>
 void execute(const GatherRows<double>& op) {
   for (std::size_t i = 0; i < op.y.rows; ++i)
     for (std::size_t j = 0; j < op.y.columns; ++j) {
