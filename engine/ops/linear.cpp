@@ -33,18 +33,27 @@ struct Record {
       const Tape::Target dbias = t.gradient_target(bias);
       q.run(BiasActivationBackward<float>{
           dy, z, written, {dbias.view.data, dbias.view.columns}, activation, dbias.accumulate});
-      const Tape::Target dweight = t.gradient_target(weight);
       rounded_dz = round_once(t, dz);
-      q.run(MatrixProduct<float>{dz, t.value(x), dweight.view, true, false, dweight.accumulate, q.math(), rounded_dz,
-                                 rounded_x});
     } else if (!plain) {
       q.run(BiasActivationBackward<float>{dy, z, written, {}, activation, false});
     }
-    if (t.needs_gradient(x)) {
+    const auto weight_gradient = [&] {
+      const Tape::Target dweight = t.gradient_target(weight);
+      q.run(MatrixProduct<float>{dz, t.value(x), dweight.view, true, false, dweight.accumulate, q.math(), rounded_dz,
+                                 rounded_x});
+    };
+    const auto input_gradient = [&] {
       const Tape::Target dx = t.gradient_target(x);
       q.run(MatrixProduct<float>{dz, t.parameters().value(weight), dx.view, false, false, dx.accumulate, q.math(),
                                  rounded_dz, t.parameters().rounded(weight)});
-    }
+    };
+    // Neither fills a GPU at the batch sizes of a training: side by side.
+    if (!t.parameters_frozen() && t.needs_gradient(x))
+      q.beside(weight_gradient, input_gradient);
+    else if (!t.parameters_frozen())
+      weight_gradient();
+    else if (t.needs_gradient(x))
+      input_gradient();
     if (has_residual) t.pass_gradient(y, residual);
   }
 };

@@ -1,6 +1,7 @@
 // What each executor carries. None of them needs a CUDA header.
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -38,9 +39,11 @@ struct Cpu {
 /// Device code compiled by the host compiler and run by kernels/emulator. Operations backed by a library (cuBLASLt,
 /// CUB) run their cpu version.
 struct Emulated {
+  using Work = std::function<void(Emulated&)>;
   explicit Emulated(int threads) : cpu(threads) {}
   Cpu cpu;
   Workspace workspace;
+  std::vector<Work>* postponed = nullptr;  // not null: work is kept here, for a graph or a branch, and not done
 };
 
 /// Handles of one GPU, owned by the CUDA module.

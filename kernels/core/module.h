@@ -6,7 +6,7 @@
 namespace perturbine {
 
 struct Module {
-  static constexpr int current_version = 2;
+  static constexpr int current_version = 3;
   using Execute = void (*)(void* executor, const void* operation);
 
   int version = 0;
@@ -25,6 +25,11 @@ struct Module {
   void* (*end_capture)(void* executor) = nullptr;
   void (*launch_graph)(void* executor, void* graph) = nullptr;
   void (*destroy_graph)(void* graph) = nullptr;
+  /// Work enqueued between the first two runs on a branch of its own, beside what is enqueued after the second; the
+  /// third makes everything after it wait for both. Null where the executor has no branches.
+  void (*begin_branch)(void* executor) = nullptr;
+  void (*end_branch)(void* executor) = nullptr;
+  void (*join_branch)(void* executor) = nullptr;
   /// Names what is enqueued between the two for a profiler's timeline; null where there is none to tell.
   void (*begin_range)(const char* name) = nullptr;
   void (*end_range)() = nullptr;

@@ -11,7 +11,15 @@ namespace perturbine {
 
 template <class Executor, class Op>
 void execute_erased(void* executor, const void* op) {
-  execute(*static_cast<Executor*>(executor), *static_cast<const Op*>(op));
+  Executor& e = *static_cast<Executor*>(executor);
+  const Op& operation = *static_cast<const Op*>(op);
+  if constexpr (requires { e.postponed; }) {
+    if (e.postponed != nullptr) {
+      e.postponed->push_back([operation](Executor& later) { execute(later, operation); });
+      return;
+    }
+  }
+  execute(e, operation);
 }
 
 template <class Executor>

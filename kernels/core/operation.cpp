@@ -1,8 +1,25 @@
 #include "kernels/core/operation.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace perturbine {
+
+bool share_memory(const Operand& first, const Operand& second) {
+  auto begin = [](const Operand& o) { return reinterpret_cast<std::uintptr_t>(o.data); };
+  if (begin(first) + first.span_bytes() <= begin(second) || begin(second) + second.span_bytes() <= begin(first))
+    return false;
+  // Column slices of one matrix interleave in memory without sharing an element.
+  if (first.pitch == second.pitch && first.pitch > 0 && first.element_size == second.element_size) {
+    const std::uintptr_t stride = first.pitch * first.element_size, base = std::min(begin(first), begin(second));
+    const std::uintptr_t a = (begin(first) - base) % stride, b = (begin(second) - base) % stride;
+    const bool apart =
+        a < b ? a + first.columns * first.element_size <= b && b + second.columns * second.element_size <= stride
+              : b + second.columns * second.element_size <= a && a + first.columns * first.element_size <= stride;
+    if (apart) return false;
+  }
+  return true;
+}
 
 void check_operands(std::string_view operation, const std::vector<Operand>& operands, bool in_place) {
   auto begin = [](const Operand& o) { return reinterpret_cast<std::uintptr_t>(o.data); };
@@ -15,21 +32,9 @@ void check_operands(std::string_view operation, const std::vector<Operand>& oper
   for (const Operand& out : operands) {
     if (!out.is_output) continue;
     for (const Operand& other : operands) {
-      if (&other == &out || begin(out) + out.span_bytes() <= begin(other) ||
-          begin(other) + other.span_bytes() <= begin(out))
-        continue;
+      if (&other == &out || !share_memory(out, other)) continue;
       if (in_place && other.data == out.data && other.pitch == out.pitch && other.element_size == out.element_size)
         continue;
-      // Column slices of one matrix interleave in memory without sharing an element.
-      if (out.pitch == other.pitch && out.pitch > 0 && out.element_size == other.element_size) {
-        const std::uintptr_t stride = out.pitch * out.element_size;
-        const std::uintptr_t base = begin(out) < begin(other) ? begin(out) : begin(other);
-        const std::uintptr_t a = (begin(out) - base) % stride, b = (begin(other) - base) % stride;
-        const bool apart =
-            a < b ? a + out.columns * out.element_size <= b && b + other.columns * other.element_size <= stride
-                  : b + other.columns * other.element_size <= a && a + out.columns * out.element_size <= stride;
-        if (apart) continue;
-      }
       throw Error(text(operation, ": output ", out.name, " overlaps ", other.name));
     }
   }

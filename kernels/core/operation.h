@@ -117,6 +117,9 @@ void require_size(const Op&, std::string_view operand, const VectorView<T>& v, s
   require(v.size == size, Op::name, ": ", operand, " has ", v.size, " elements but must have ", size);
 }
 
+/// Whether two operands have an element in common.
+bool share_memory(const Operand& first, const Operand& second);
+
 /// Pitches, alignment and aliasing of every operand; throws Error that names operation and operand.
 void check_operands(std::string_view operation, const std::vector<Operand>& operands, bool in_place);
 

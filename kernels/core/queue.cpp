@@ -34,6 +34,7 @@ std::shared_ptr<void> Queue::allocate(std::size_t bytes) {
 
 void Queue::copy(void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
+  require(footprint_ == nullptr, "copies have no place in two pieces of work beside each other");
   if (module_ != nullptr && module_->copy != nullptr)
     module_->copy(executor_.get(), to, from, bytes);
   else
@@ -57,13 +58,55 @@ CapturedWork Queue::capture(std::function<void()> work) {
     return captured;
   }
   work();  // once without capture: libraries choose algorithms and allocate workspaces
-  module_->begin_capture(executor_.get());
-  work();
   const Module* module = module_;
+  module->begin_capture(executor_.get());
+  try {
+    work();
+  } catch (...) {
+    try {  // the stream must not stay in capture
+      module->destroy_graph(module->end_capture(executor_.get()));
+    } catch (const Error&) {
+    }
+    throw;
+  }
   auto executor = executor_;
   std::shared_ptr<void> graph(module->end_capture(executor.get()), [module](void* g) { module->destroy_graph(g); });
   captured.run_ = [module, executor, graph] { module->launch_graph(executor.get(), graph.get()); };
   return captured;
+}
+
+void Queue::beside(const std::function<void()>& first, const std::function<void()>& second) {
+  require(footprint_ == nullptr, "two pieces of work beside each other hold no third");
+  std::vector<Operand> of_first, of_second;
+  struct Watched {
+    ~Watched() { watching = nullptr; }
+    std::vector<Operand>*& watching;
+  };
+  const bool branches = module_ != nullptr && module_->begin_branch != nullptr && !observed();
+  {
+    const Watched watched{footprint_};
+    footprint_ = &of_first;
+    if (branches) module_->begin_branch(executor_.get());
+    try {
+      first();
+    } catch (...) {
+      if (branches) module_->end_branch(executor_.get()), module_->join_branch(executor_.get());
+      throw;
+    }
+    footprint_ = &of_second;
+    if (branches) module_->end_branch(executor_.get());
+    try {
+      second();
+    } catch (...) {
+      if (branches) module_->join_branch(executor_.get());
+      throw;
+    }
+    if (branches) module_->join_branch(executor_.get());
+  }
+  for (const Operand& a : of_first)
+    for (const Operand& b : of_second)
+      require((!a.is_output && !b.is_output) || !share_memory(a, b), "work side by side: ", a.name, " of one overlaps ",
+              b.name, " of the other, and one of them is written");
 }
 
 }  // namespace perturbine

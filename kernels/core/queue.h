@@ -71,6 +71,11 @@ class Queue {
   /// Without capture (CPU, or while observers are attached) the same call simply runs `work` again.
   CapturedWork capture(std::function<void()> work);
 
+  /// Runs two pieces of work of which neither writes what the other reads or writes; where the device can, on two
+  /// branches. Throws Error that names the operands if they do share memory, on every device. Without branches, and
+  /// while observers are attached, one after the other.
+  void beside(const std::function<void()>& first, const std::function<void()>& second);
+
  private:
   template <class Op, class Execute>
   void execute_observed(const Op& op, Execute&& execute_it) {
@@ -78,6 +83,7 @@ class Queue {
     check_operands(
         Op::name, operands, requires { Op::in_place; });
     op.check();
+    if (footprint_ != nullptr) footprint_->insert(footprint_->end(), operands.begin(), operands.end());
     const NamedRange range(module_, Op::name.data());  // a literal, so it ends with a zero
     if (observers_.empty()) {
       execute_it();
@@ -117,6 +123,7 @@ class Queue {
   const Module* module_ = nullptr;
   std::shared_ptr<void> executor_;
   std::vector<Observer*> observers_;
+  std::vector<Operand>* footprint_ = nullptr;  // of the piece of work that runs now, within beside()
 };
 
 }  // namespace perturbine

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "kernels/core/device.h"
 #include "kernels/core/module_table.h"
@@ -16,6 +17,16 @@ constexpr std::size_t workspace_bytes = std::size_t{64} << 20;
 
 struct Executor : Cuda {
   bool owns_stream = false;
+  // The other branch, made when first used, with a workspace of its own; exchanged with stream and workspace while work
+  // goes there.
+  void* other_stream = nullptr;
+  void* other_workspace = nullptr;
+  cudaEvent_t forked = nullptr, joined = nullptr;
+
+  void exchange() {
+    std::swap(stream, other_stream);
+    std::swap(workspace_data, other_workspace);
+  }
 };
 Executor& self(void* e) { return *static_cast<Executor*>(static_cast<Cuda*>(e)); }
 cudaStream_t stream_of(void* e) { return static_cast<cudaStream_t>(self(e).stream); }
@@ -40,6 +51,11 @@ void* create(int ordinal, void* stream, int) {
 void destroy(void* p) {
   Executor& e = self(p);
   cudaStreamSynchronize(static_cast<cudaStream_t>(e.stream));
+  if (e.other_stream != nullptr) {
+    cudaStreamDestroy(static_cast<cudaStream_t>(e.other_stream));
+    cudaFree(e.other_workspace);
+    cudaEventDestroy(e.forked), cudaEventDestroy(e.joined);
+  }
   cudaFree(e.workspace_data);
   if (e.owns_stream) cudaStreamDestroy(static_cast<cudaStream_t>(e.stream));
   release_blas(e);
@@ -84,6 +100,25 @@ extern "C" __attribute__((visibility("default"))) const Module* perturbine_modul
       check_cuda(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), stream_of(e)), "graph launch");
     };
     m.destroy_graph = [](void* graph) { cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)); };
+    m.begin_branch = [](void* p) {
+      Executor& e = self(p);
+      if (e.other_stream == nullptr) {
+        cudaStream_t made;
+        check_cuda(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "making a stream");
+        e.other_stream = made;
+        check_cuda(cudaMalloc(&e.other_workspace, workspace_bytes), "workspace of a branch");
+        for (cudaEvent_t* event : {&e.forked, &e.joined})
+          check_cuda(cudaEventCreateWithFlags(event, cudaEventDisableTiming), "making an event");
+      }
+      check_cuda(cudaEventRecord(e.forked, stream_of(p)), "fork");
+      e.exchange();
+      check_cuda(cudaStreamWaitEvent(stream_of(p), e.forked, 0), "fork");
+    };
+    m.end_branch = [](void* p) {
+      check_cuda(cudaEventRecord(self(p).joined, stream_of(p)), "end of a branch");
+      self(p).exchange();
+    };
+    m.join_branch = [](void* p) { check_cuda(cudaStreamWaitEvent(stream_of(p), self(p).joined, 0), "join"); };
     m.begin_range = [](const char* name) { nvtxRangePushA(name); };
     m.end_range = [] { nvtxRangePop(); };
     m.describe = [](int ordinal) -> const char* {
