@@ -5,7 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "kernels/emulator/install.h"
-#include "models/model.h"
+#include "models/scgen.h"
+#include "models/scvi.h"
 #include "tests/models/toy.h"
 
 namespace perturbine {
@@ -28,7 +29,13 @@ Outcome train_and_sample(const std::string& name, bool eager) {
   options.steps = 5, options.batch_size = 16, options.hidden = 16, options.blocks = 2, options.latent = 4;
   options.sampler_steps = 6;
   options.guidance_perturbation = name == "diffusion" ? 1.5 : 1.0;
-  const std::unique_ptr<Model> model = make_model(name);
+  std::unique_ptr<Model> model;
+  if (name == "scgen")
+    model = std::make_unique<ScGen>(ScGenRecipe{.hidden = 12, .latent = 4, .batch = 60, .epochs = 1});
+  else if (name == "scvi")
+    model = std::make_unique<ScVi>(ScViRecipe{.hidden = 12, .latent = 4, .batch = 60, .warm_up = 2, .epochs = 1});
+  else
+    model = make_model(name);
   model->fit(queue, toy(), options, {});
   const Query q{parse_condition("A+B"), 0};
   return {model->predict_mean(queue, q), model->sample(queue, q, 3, 1).expression};
