@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/core/philox.h"
+#include "kernels/pointwise/pointwise.h"
 
 namespace perturbine {
 
@@ -47,6 +48,19 @@ void Parameters::allocate(Queue& queue, std::uint64_t seed) {
 void Parameters::set_values(Queue& queue, const std::vector<float>& values) {
   value_.set(queue, values);
   if (rounded_.size() != 0) rounded_.set(queue, std::vector<bfloat16>(values.begin(), values.end()));
+}
+
+Parameters Parameters::averaged(Queue& queue) const {
+  Parameters p = *this;
+  p.value_ = average_;
+  p.rounded_ = {};
+  if (queue.math() != Math::bf16) return p;
+  p.rounded_ = Buffer<bfloat16>(queue, size_);
+  for (std::size_t i = 0; i < segments_.size(); ++i) {
+    const Segment& s = segments_[i];
+    queue.run(Round<float>{p.value({i}), {p.rounded_.view().data + s.begin, s.rows, s.columns, s.columns}});
+  }
+  return p;
 }
 
 Optimiser::Optimiser(Queue& queue, Parameters& parameters, OptimiserSettings settings)

@@ -61,13 +61,9 @@ class Parameters {
   void mark_written(Parameter p) { written_[p.index] = 1; }
   const std::vector<std::int32_t>& written_flags() const { return written_; }
 
-  /// This with the average in place of the values, sharing memory: for validation and sampling.
-  Parameters averaged() const {
-    Parameters p = *this;
-    p.value_ = average_;
-    p.rounded_ = {};
-    return p;
-  }
+  /// This with the average in place of the values, sharing its memory: for validation and sampling. Where the queue's
+  /// products are bf16 with a rounded copy of its own.
+  Parameters averaged(Queue& queue) const;
 
   const Buffer<float>& values() const { return value_; }
   Buffer<bfloat16>& rounded() { return rounded_; }

@@ -30,6 +30,10 @@ class Tape {
   /// Parameters need no gradient from here on: only inputs do. Several threads may then share the parameters.
   void freeze_parameters() { parameters_frozen_ = true; }
   bool parameters_frozen() const { return parameters_frozen_; }
+  /// No backward pass will come: parameters are frozen, no records are kept, and operations without a gradient may
+  /// stand in for several with one.
+  void for_inference() { parameters_frozen_ = inference_ = true; }
+  bool inference() const { return inference_; }
 
   /// A matrix that needs no gradient.
   Var constant(MatrixView<const float> value);
@@ -61,6 +65,7 @@ class Tape {
   /// A record: `backward(tape)` is called once.
   template <class Record>
   void push(Record record) {
+    if (inference_) return;
     records_.push_back(std::make_unique<Held<Record>>(std::move(record)));
   }
 
@@ -89,7 +94,7 @@ class Tape {
 
   Arena& arena_;
   Parameters& parameters_;
-  bool parameters_frozen_ = false;
+  bool parameters_frozen_ = false, inference_ = false;
   std::vector<Node> nodes_;
   std::vector<std::unique_ptr<AnyRecord>> records_;
 };

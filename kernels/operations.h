@@ -20,6 +20,7 @@
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/random/random.h"
 #include "kernels/residual/gated_residual.h"
+#include "kernels/residual/residual_block.h"
 #include "kernels/similarity/independence.h"
 #include "kernels/similarity/pairwise_gradient.h"
 #include "kernels/similarity/similarity.h"
@@ -94,6 +95,7 @@
   X(GatedResidual<bfloat16>)             \
   X(GatedResidualBackward<float>)        \
   X(GatedResidualBackward<bfloat16>)     \
+  X(ResidualBlock<float>)                \
   X(SetAttention<float>)                 \
   X(SetAttention<bfloat16>)              \
   X(SetAttentionBackward<float>)         \

@@ -20,8 +20,9 @@ struct Inference {
   Parameters parameters;
   Arena arena;
   Tape tape;
-  Inference(Queue& queue, const Parameters& of) : parameters(of.averaged()), arena(queue), tape(arena, parameters) {
-    tape.freeze_parameters();
+  Inference(Queue& queue, const Parameters& of)
+      : parameters(of.averaged(queue)), arena(queue), tape(arena, parameters) {
+    tape.for_inference();
   }
 };
 
@@ -172,7 +173,7 @@ GeneratedCells CausalVae::draw_cells(Queue& queue, const HostDecoded& d, const s
                                      const std::vector<double>& library_size, std::size_t population, std::size_t first,
                                      std::uint64_t seed) const {
   const std::size_t rows = library_size.size(), G = data().genes;
-  Parameters averaged = parameters_->averaged();
+  Parameters averaged = parameters_->averaged(queue);
   std::vector<float> parameter(G);
   queue.read(parameter.data(), averaged.value(autoencoder_->gene_parameter).data, G * sizeof(float));
   std::vector<float> x(rows * G);

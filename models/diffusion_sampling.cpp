@@ -13,10 +13,10 @@ namespace perturbine {
 
 std::vector<double> Diffusion::shift(Queue& queue, const Query& q) const {
   const std::size_t width = network_width();
-  Parameters parameters = parameters_->averaged();
+  Parameters parameters = parameters_->averaged(queue);
   Arena arena(queue);
   Tape tape(arena, parameters);
-  tape.freeze_parameters();
+  tape.for_inference();
   const NoiseLevel level = noise_level(schedule_named(options_.schedule), last_time);
   const Buffer<float> modulation = modulations(queue, tape, q, {static_cast<float>(last_time)}, true, true),
                       nothing(queue, std::vector<float>(width, 0)), variance(queue, extended_variance_),
@@ -42,10 +42,10 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
   const std::size_t width = network_width();
   const auto plan = sampler_steps(schedule_named(options_.schedule), sampler, steps);
   const Target target = target_named(options_.target);
-  Parameters parameters = parameters_->averaged();  // a copy of the handles: several threads may sample one model
+  Parameters parameters = parameters_->averaged(queue);  // a copy of the handles: several threads may sample one model
   Arena arena(queue);
   Tape tape(arena, parameters);
-  tape.freeze_parameters();
+  tape.for_inference();
 
   // Sets with and without perturbation and context, for guidance.
   const bool guided = options_.guidance_perturbation != 1 || options_.guidance_context != 1;
@@ -160,7 +160,7 @@ LogLikelihood Diffusion::log_likelihood(Queue& queue, const Query& q, const std:
 LogLikelihood Diffusion::extended_log_likelihood(Queue& queue, const Query& q, const std::vector<float>& extended,
                                                  const LikelihoodOptions& o) const {
   const std::size_t width = network_width(), cells = extended.size() / width;
-  Parameters parameters = parameters_->averaged();
+  Parameters parameters = parameters_->averaged(queue);
   Arena arena(queue);
   Tape tape(arena, parameters);
   tape.freeze_parameters();

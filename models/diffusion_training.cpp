@@ -150,10 +150,10 @@ double Diffusion::validation_loss(Queue& queue) const {
         vocabulary_, &validation.conditions[static_cast<std::size_t>(validation.condition[cell])],
         validation.context[cell], [&](std::size_t k) { return philox(seed, 1, i * 64 + k).word[0]; }, along.length());
   }
-  Parameters parameters = parameters_->averaged();
+  Parameters parameters = parameters_->averaged(queue);
   Arena arena(queue);
   Tape tape(arena, parameters);
-  tape.freeze_parameters();
+  tape.for_inference();
   tape.begin_step();
   DeviceConditions conditions(queue, vocabulary_, rows, parts);
   conditions.set(queue, std::move(host));

@@ -38,10 +38,10 @@ Flow::Start Flow::start(const Query& q, std::size_t count, std::uint64_t seed) c
 std::vector<float> Flow::carry(Queue& queue, const Query& q, const std::vector<float>& residuals, double from,
                                double to, const SolverSettings& settings, SolverReport* report) const {
   const std::size_t K = width(), rows = residuals.size() / K;
-  Parameters parameters = parameters_->averaged();
+  Parameters parameters = parameters_->averaged(queue);
   Arena arena(queue);
   Tape tape(arena, parameters);
-  tape.freeze_parameters();
+  tape.for_inference();
   const bool guided = options_.guidance_perturbation != 1 || options_.guidance_context != 1;
   const Buffer<float> x(queue, residuals), variance(queue, variance_), covariance(queue, end_covariance());
   const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{0});
@@ -148,7 +148,7 @@ LogLikelihood Flow::log_likelihood(Queue& queue, const Query& q, const std::vect
   const std::vector<float> residual = backbone_->space().coordinates(about_mean(expression, mean), cells);
   const Base& base = bases_[q.context];
 
-  Parameters parameters = parameters_->averaged();
+  Parameters parameters = parameters_->averaged(queue);
   Arena arena(queue);
   Tape tape(arena, parameters);
   tape.freeze_parameters();

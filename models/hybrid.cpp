@@ -91,10 +91,10 @@ NetworkModel::StepParts Hybrid::mean_step(Queue& queue, std::vector<const Pair*>
 
 std::vector<float> Hybrid::shift_of(Queue& queue, const Parameters& of, const MeanNetwork& network,
                                     const Query& q) const {
-  Parameters parameters = of.averaged();
+  Parameters parameters = of.averaged(queue);
   Arena arena(queue);
   Tape tape(arena, parameters);
-  tape.freeze_parameters();
+  tape.for_inference();
   tape.begin_step();
   HostConditions host;
   const std::size_t set = std::max<std::size_t>(1, vocabulary_.set_size());

@@ -65,10 +65,10 @@ CellLabels NetworkModel::labels(Queue& queue, const std::vector<float>& expressi
   };
   train_apart(queue, parameters, parts, steps);
 
-  Parameters averaged = parameters.averaged();
+  Parameters averaged = parameters.averaged(queue);
   Arena arena(queue);
   Tape tape(arena, averaged);
-  tape.freeze_parameters();
+  tape.for_inference();
   tape.begin_step();
   const std::vector<float> at = positions_of(expression);
   const std::size_t n = at.size() / K;

@@ -60,7 +60,7 @@ class PublishedModel : public Model {
     Parameters parameters = *parameters_;
     Arena arena(queue);
     Tape tape(arena, parameters);
-    tape.freeze_parameters();
+    tape.for_inference();
     for (std::size_t first = 0; first < rows; first += at_once) {
       tape.begin_step();
       body(tape, first, std::min(at_once, rows - first));

@@ -37,8 +37,10 @@ Var ScoreNetwork::modulation(Tape& t, const EncodedCondition& c) const {
 
 Var ScoreNetwork::run_block(Tape& t, const Block& b, Var h, Var modulation, float dropout,
                             VectorView<const std::uint64_t> offset, std::uint64_t seed) const {
-  const Var n = ops::film_layer_norm(t, h, t.slice(modulation, b.first, b.width),
-                                     t.slice(modulation, b.first + b.width, b.width), false);
+  const Var scale = t.slice(modulation, b.first, b.width), shift = t.slice(modulation, b.first + b.width, b.width);
+  if (dropout == 0 && ops::can_fuse_residual_block(t, b.width))
+    return ops::residual_block_inference(t, h, scale, shift, b.w1, b.b1, b.w2, b.b2);
+  const Var n = ops::film_layer_norm(t, h, scale, shift, false);
   Var g = ops::linear(t, n, b.w1, b.b1, Activation::silu);
   g = ops::dropout(t, g, dropout, offset, seed, 100 + b.w1.index);
   return ops::linear_residual(t, g, b.w2, b.b2, h);

@@ -6,7 +6,7 @@ const CaseList& all_cases() {
   static const CaseList list = [] {
     CaseList l;
     for (auto* family : {attention, classification, counts, dense, diffusion, embedding, normalisation, optimisation,
-                         pointwise, random, similarity, statistics, transport})
+                         pointwise, random, residual, similarity, statistics, transport})
       family(l);
     return l;
   }();

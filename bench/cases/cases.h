@@ -13,6 +13,7 @@ void normalisation(CaseList&);
 void optimisation(CaseList&);
 void pointwise(CaseList&);
 void random(CaseList&);
+void residual(CaseList&);
 void similarity(CaseList&);
 void statistics(CaseList&);
 void transport(CaseList&);

@@ -32,7 +32,7 @@ std::string compare_with_oracle(const Case& c, Queue& queue, Layout layout) {
     absolute = c.oracle(true);
     absolute->run_reference();
   }
-  const bool is_bf16 = c.type == "bf16";
+  const bool is_bf16 = c.type == "bf16", rounds = is_bf16 || c.tolerance.f32 >= c.tolerance.bf16;
   for (std::size_t k = 0; k < tested->buffers().size(); ++k) {
     Buffer &t = tested->buffers()[k], &r = oracle->buffers()[k];
     if (!t.output) continue;
@@ -53,7 +53,7 @@ std::string compare_with_oracle(const Case& c, Queue& queue, Layout layout) {
                     " but the oracle says ", want[i], " (allowed ", allowed, ")");
     }
     if (t.floating) {
-      const double nmse = normalised_error(got, want), bound = is_bf16 ? 1e-4 : 1e-7;
+      const double nmse = normalised_error(got, want), bound = rounds ? 1e-4 : 1e-7;
       if (!(nmse < bound)) return text(c.name(), ": ", t.name, " has a normalised error of ", nmse);
     }
   }

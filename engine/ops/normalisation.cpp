@@ -3,6 +3,7 @@
 #include "kernels/normalisation/film_layer_norm.h"
 #include "kernels/normalisation/layer_norm.h"
 #include "kernels/pointwise/pointwise.h"
+#include "kernels/residual/residual_block.h"
 
 namespace perturbine::ops {
 namespace {
@@ -143,6 +144,28 @@ Var layer_norm(Tape& t, Var x, Parameter gain, Parameter bias) {
   t.queue().run(
       LayerNorm<float>{in, {g.data, g.columns}, {b.data, b.columns}, t.value(y), r.mean, r.inverse_deviation});
   t.push(r);
+  return y;
+}
+
+bool can_fuse_residual_block(Tape& t, std::size_t width) {
+  return t.inference() && t.queue().math() == Math::bf16 && width <= ResidualBlock<float>::most_columns;
+}
+
+Var residual_block_inference(Tape& t, Var x, Var scale, Var shift, Parameter w1, Parameter b1, Parameter w2,
+                             Parameter b2) {
+  const MatrixView<float> in = t.value(x);
+  require(can_fuse_residual_block(t, in.columns),
+          "residual_block_inference: the tape is not for inference with bf16 products");
+  const Var y = t.make(in.rows, in.columns);
+  const Parameters& p = t.parameters();
+  t.queue().run(ResidualBlock<float>{in,
+                                     t.value(scale),
+                                     t.value(shift),
+                                     p.rounded(w1),
+                                     p.rounded(w2),
+                                     {p.value(b1).data, in.columns},
+                                     {p.value(b2).data, in.columns},
+                                     t.value(y)});
   return y;
 }
 

@@ -18,6 +18,13 @@ Var film_layer_norm(Tape&, Var x, Var scale, Var shift, bool activate);
 /// layer_norm(x) * gain + bias; gain and bias [1, width].
 Var layer_norm(Tape&, Var x, Parameter gain, Parameter bias);
 
+/// A block of the score network, x + linear2(silu(linear1(film_layer_norm(x)))), as one operation with products of
+/// bfloat16 numbers: for tapes for inference on queues whose products are bf16. It has no backward pass.
+Var residual_block_inference(Tape&, Var x, Var scale, Var shift, Parameter w1, Parameter b1, Parameter w2,
+                             Parameter b2);
+/// Whether that can be.
+bool can_fuse_residual_block(Tape&, std::size_t width);
+
 /// Batch norm's parameters, each [1, width]; the running statistics are frozen parameters that training steps move.
 struct BatchNormParameters {
   Parameter gain, bias, running_mean, running_variance;

@@ -15,6 +15,8 @@
 #include <cuda_runtime.h>
 
 #define PERTURBINE_DEVICE_NAMESPACE cuda_device
+/// Before a loop over an array that must stay in registers.
+#define PERTURBINE_IN_REGISTERS _Pragma("unroll")
 
 namespace perturbine {
 
@@ -63,6 +65,7 @@ T* workspace(Cuda& executor, std::size_t count) {
 #include "kernels/emulator/emulator.h"
 
 #define PERTURBINE_DEVICE_NAMESPACE emulated_device
+#define PERTURBINE_IN_REGISTERS
 
 namespace perturbine {
 
