@@ -67,6 +67,14 @@ void sinkhorn(CaseList& list) {
                        A(1),
                        100};
   };
+  // Larger than the shared memory of a cluster: a launch a half on a GPU.
+  list.add(FloatOnly{}, "sinkhorn", {{640, 650}},
+           [hundred]<class T>(Operands<T>& o, const Shape& s) {
+             Sinkhorn<T> op = hundred(o, s);
+             op.iterations = 1;
+             return op;
+           },
+           {"large"});
   // Exponents reach 53, and what a float cannot tell of those is in every potential.
   constexpr Tolerance iterated{.scaled = 5e-6};
   list.add(FloatOnly{}, "sinkhorn", {{29, 65}, {16, 7}}, hundred, {"100", iterated});

@@ -50,6 +50,33 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t sh
   check_cuda(cudaGetLastError(), "launch");
 }
 
+/// The same with `cluster` neighbouring blocks in x as a cluster; see cluster.cuh.
+template <class... Parameters, class... Arguments>
+void launch_clusters(void (*kernel)(Parameters...), unsigned cluster, dim3 grid, dim3 block, std::size_t shared_bytes,
+                     Cuda& executor, Arguments&&... arguments) {
+  check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
+             "shared memory");
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeClusterDimension;
+  attribute.val.clusterDim.x = cluster;
+  attribute.val.clusterDim.y = attribute.val.clusterDim.z = 1;
+  cudaLaunchConfig_t configuration{};
+  configuration.gridDim = grid;
+  configuration.blockDim = block;
+  configuration.dynamicSmemBytes = shared_bytes;
+  configuration.stream = static_cast<cudaStream_t>(executor.stream);
+  configuration.attrs = &attribute;
+  configuration.numAttrs = 1;
+  check_cuda(cudaLaunchKernelEx(&configuration, kernel, static_cast<Parameters>(arguments)...), "launch");
+}
+
+/// Whether this GPU has clusters of blocks (compute capability 9.0 on).
+inline bool has_clusters(const Cuda& executor) {
+  int major = 0;
+  check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, executor.ordinal), "compute capability");
+  return major >= 9;
+}
+
 /// Scratch device memory of one operation; fixed per executor so that captured graphs may hold its address.
 template <class T>
 T* workspace(Cuda& executor, std::size_t count) {
@@ -85,6 +112,15 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t sh
   auto call = [&] { kernel(static_cast<Parameters>(arguments)...); };
   emulator::run_grid(grid, block, shared_bytes, {[](void* c) { (*static_cast<decltype(call)*>(c))(); }, &call});
 }
+
+template <class... Parameters, class... Arguments>
+void launch_clusters(void (*kernel)(Parameters...), unsigned cluster, dim3 grid, dim3 block, std::size_t shared_bytes,
+                     Emulated&, Arguments&&... arguments) {
+  auto call = [&] { kernel(static_cast<Parameters>(arguments)...); };
+  emulator::run_grid(grid, block, shared_bytes, {[](void* c) { (*static_cast<decltype(call)*>(c))(); }, &call},
+                     cluster);
+}
+inline bool has_clusters(const Emulated&) { return true; }
 
 template <class T>
 T* workspace(Emulated& executor, std::size_t count) {

@@ -1,4 +1,5 @@
-// Runs the blocks of a grid: fibers for CUDA threads, barriers and warp collectives as meeting points between them.
+// Runs the blocks of a grid: fibers for CUDA threads, barriers and warp collectives as meeting points between them. The
+// blocks of a cluster run together, each with shared memory and a barrier of its own.
 //
 // Under ThreadSanitizer this file stays uninstrumented and tells the sanitizer what a GPU promises: each CUDA thread is
 // a thread of its own, ordered only by barriers and collectives. A missing __syncthreads is then reported as a race.
@@ -48,8 +49,8 @@ enum class State : std::uint8_t { idle, ready, at_barrier, in_warp };
 struct Fiber {
   void* stack_pointer = nullptr;
   char *stack = nullptr, *lowest = nullptr;
-  uint3 thread{};
-  int linear = 0;
+  uint3 thread{}, block{};
+  int rank = 0, linear = 0;  // of the block in its cluster, of the thread in its block
   State state = State::idle;
   Site site{};
   void* sanitizer = nullptr;  // ASan: fake stack; TSan: fiber context
@@ -87,6 +88,19 @@ struct FiberQueue {
   }
 };
 
+// Threads of a block, or of a cluster, that wait for one another.
+struct Barrier {
+  int threads = 0, waiting = 0, exited = 0, parity = 0;
+  char token[2] = {};
+  std::vector<Fiber*> arrived;
+  void reset(int count) {
+    threads = count;
+    waiting = exited = 0;
+    arrived.clear();
+    arrived.reserve(static_cast<std::size_t>(count));
+  }
+};
+
 class BlockRunner;
 thread_local BlockRunner* current = nullptr;
 
@@ -96,25 +110,35 @@ class BlockRunner {
     for (auto& f : fibers_) unmap_stack(f->stack);
   }
 
-  void run(Kernel kernel, std::size_t shared_bytes) {
+  // `first`: the first block of the cluster.
+  void run(Kernel kernel, uint3 first, unsigned cluster, std::size_t shared_bytes) {
     current = this;
     kernel_ = kernel;
-    threads_ = static_cast<int>(blockDim.x * blockDim.y * blockDim.z);
+    first_block_ = first;
+    block_threads_ = static_cast<int>(blockDim.x * blockDim.y * blockDim.z);
+    threads_ = block_threads_ * static_cast<int>(cluster);
+    warps_per_block_ = (block_threads_ + 31) / 32;
     const auto n = static_cast<std::size_t>(threads_);
-    started_ = exited_ = waiting_ = 0;
+    started_ = exited_ = 0;
     // Fresh, exactly sized and poisoned: ASan sees overruns, NaNs show reads before writes.
-    shared_.reset(static_cast<char*>(::operator new (shared_bytes != 0 ? shared_bytes : 1, std::align_val_t{16})));
-    std::memset(shared_.get(), 0xff, shared_bytes);
-    if (warps_.size() < (n + 31) / 32) warps_.resize((n + 31) / 32);
+    shared_.resize(cluster);
+    barriers_.resize(cluster);
+    for (unsigned r = 0; r < cluster; ++r) {
+      shared_[r].reset(static_cast<char*>(::operator new (shared_bytes != 0 ? shared_bytes : 1, std::align_val_t{16})));
+      std::memset(shared_[r].get(), 0xff, shared_bytes);
+      barriers_[r].reset(block_threads_);
+    }
+    shared_bytes_ = shared_bytes;
+    cluster_barrier_.reset(threads_);
+    const std::size_t warps = static_cast<std::size_t>(warps_per_block_) * cluster;
+    if (warps_.size() < warps) warps_.resize(warps);
     for (Warp& w : warps_)
       for (Meeting& m : w.meetings) m.mask = m.arrived = m.unread = 0;
-    random_.seed(settings().seed + blockIdx.x * 7919u + blockIdx.y * 104729u);
+    random_.seed(settings().seed + first.x * 7919u + first.y * 104729u);
     while (fibers_.size() < (one_thread_per_fiber ? n : 1)) make_fiber();
     idle_.clear();
     idle_.reserve(n + fibers_.size());
     for (auto& f : fibers_) idle_.push_back(f.get());
-    at_barrier_.clear();
-    at_barrier_.reserve(n);
     for (FiberQueue* q : {&met_, &ready_})
       if (q->ring.size() < n) q->ring.resize(n);
     release(&entered_);
@@ -123,31 +147,17 @@ class BlockRunner {
   }
 
   void synchronise_block(Site site) {
-    if (is_omitted(site)) return;
-    Fiber* me = running_;
-    if (!at_barrier_.empty() &&
-        (at_barrier_[0]->site.line() != site.line() || at_barrier_[0]->site.column() != site.column()))
-      fail("__syncthreads at different places", at_barrier_[0]->site, site);
-    char* token = &barrier_token_[barrier_parity_];
-    release(token);
-    if (++waiting_ == threads_ - exited_) {
-      release_barrier();
-    } else {
-      me->site = site;
-      me->state = State::at_barrier;
-      at_barrier_.push_back(me);
-      yield();
-    }
-    acquire(token);
+    meet(barriers_[static_cast<std::size_t>(running_->rank)], "__syncthreads at different places", site);
   }
+  void synchronise_cluster(Site site) { meet(cluster_barrier_, "barriers of a cluster at different places", site); }
 
   unsigned exchange(unsigned mask, std::uint64_t value, int from, std::uint64_t* out, Site site) {
     Fiber* me = running_;
     const int lane = me->linear & 31;
     if ((mask >> lane & 1) == 0) fail("a lane calls a collective whose mask leaves it out", site, site);
-    const int present = threads_ - (me->linear & ~31);  // lanes of the last, partial warp
+    const int present = block_threads_ - (me->linear & ~31);  // lanes of the last, partial warp
     if (present < 32) mask &= (1u << present) - 1;
-    Meeting& m = meeting(warps_[static_cast<std::size_t>(me->linear / 32)], mask);
+    Meeting& m = meeting(warps_[static_cast<std::size_t>(me->rank * warps_per_block_ + me->linear / 32)], mask);
     const int p = m.parity;
     m.slot[p][lane] = value;
     m.arrived |= 1u << lane;
@@ -176,7 +186,17 @@ class BlockRunner {
     return nonzero;
   }
 
-  void* shared() { return shared_.get(); }
+  void* shared() { return shared_[static_cast<std::size_t>(running_->rank)].get(); }
+  // The same place in another block's shared memory.
+  void* shared_of(const void* mine, unsigned rank) {
+    const char* p = static_cast<const char*>(mine);
+    const char* begin = static_cast<const char*>(shared());
+    if (rank < shared_.size() && shared_[rank] == nullptr) fail("shared memory of a block that has ended", {}, {});
+    if (rank >= shared_.size() || p < begin || p >= begin + shared_bytes_)
+      fail("no such place in a cluster's dynamic shared memory", {}, {});
+    return shared_[rank].get() + (p - begin);
+  }
+  unsigned rank() const { return static_cast<unsigned>(running_->rank); }
   int lane() const { return running_->linear & 31; }
 
  private:
@@ -200,11 +220,30 @@ class BlockRunner {
     q.push(f);
   }
 
-  void release_barrier() {
-    waiting_ = 0;
-    for (Fiber* f : at_barrier_) make_ready(ready_, f);
-    at_barrier_.clear();
-    barrier_parity_ ^= 1;
+  void meet(Barrier& b, const char* different, Site site) {
+    if (is_omitted(site)) return;
+    Fiber* me = running_;
+    if (!b.arrived.empty() &&
+        (b.arrived[0]->site.line() != site.line() || b.arrived[0]->site.column() != site.column()))
+      fail(different, b.arrived[0]->site, site);
+    char* token = &b.token[b.parity];
+    release(token);
+    if (++b.waiting == b.threads - b.exited) {
+      open(b);
+    } else {
+      me->site = site;
+      me->state = State::at_barrier;
+      b.arrived.push_back(me);
+      yield();
+    }
+    acquire(token);
+  }
+
+  void open(Barrier& b) {
+    b.waiting = 0;
+    for (Fiber* f : b.arrived) make_ready(ready_, f);
+    b.arrived.clear();
+    b.parity ^= 1;
   }
 
   // A warp that has just met goes on before any other thread: its 32 stacks stay in the L1 cache.
@@ -260,16 +299,24 @@ class BlockRunner {
 
   void start(Fiber* f) {
     const int i = started_++, l = settings().order == Order::reverse ? threads_ - 1 - i : i;
-    const auto u = static_cast<unsigned>(l);
-    f->linear = l;
+    f->rank = l / block_threads_;
+    f->linear = l % block_threads_;
+    const auto u = static_cast<unsigned>(f->linear);
     threadIdx = f->thread = {u % blockDim.x, u / blockDim.x % blockDim.y, u / (blockDim.x * blockDim.y)};
+    blockIdx = f->block = {first_block_.x + static_cast<unsigned>(f->rank), first_block_.y, first_block_.z};
     acquire(&entered_);
   }
 
   void finish() {
     release(&left_);
     ++exited_;
-    if (waiting_ != 0 && waiting_ == threads_ - exited_) release_barrier();
+    for (Barrier* b : {&barriers_[static_cast<std::size_t>(running_->rank)], &cluster_barrier_}) {
+      ++b->exited;
+      if (b->waiting != 0 && b->waiting == b->threads - b->exited) open(*b);
+    }
+    // What a block of a cluster shared is gone when it ends.
+    if (threads_ != block_threads_ && barriers_[static_cast<std::size_t>(running_->rank)].exited == block_threads_)
+      shared_[static_cast<std::size_t>(running_->rank)].reset();
   }
 
   // Leaves the running context for `f`, or for the caller of run() if there is none.
@@ -277,7 +324,7 @@ class BlockRunner {
     Fiber* me = running_;
     if (f == me) return;
     running_ = f;
-    if (f != nullptr) threadIdx = f->thread;
+    if (f != nullptr) threadIdx = f->thread, blockIdx = f->block;
 #if defined(__SANITIZE_ADDRESS__)
     __sanitizer_start_switch_fiber(me != nullptr ? &me->sanitizer : &main_fake_stack_,
                                    f != nullptr ? f->lowest : main_bottom_, f != nullptr ? stack_bytes : main_size_);
@@ -343,9 +390,10 @@ class BlockRunner {
   }
 
   Kernel kernel_{};
-  char entered_ = 0, left_ = 0, barrier_token_[2] = {};
-  int barrier_parity_ = 0;
-  int threads_ = 0, started_ = 0, exited_ = 0, waiting_ = 0;
+  char entered_ = 0, left_ = 0;
+  uint3 first_block_{};
+  int block_threads_ = 0, warps_per_block_ = 0;
+  int threads_ = 0, started_ = 0, exited_ = 0;  // of the whole cluster
   Fiber* running_ = nullptr;
   void* main_stack_pointer_ = nullptr;
   [[maybe_unused]] void* main_fake_stack_ = nullptr;
@@ -353,10 +401,13 @@ class BlockRunner {
   [[maybe_unused]] const void* main_bottom_ = nullptr;
   [[maybe_unused]] std::size_t main_size_ = 0;
   std::vector<std::unique_ptr<Fiber>> fibers_;
-  std::vector<Fiber*> idle_, at_barrier_;
+  std::vector<Fiber*> idle_;
+  std::vector<Barrier> barriers_;  // of each block
+  Barrier cluster_barrier_;
   FiberQueue met_, ready_;
   std::vector<Warp> warps_;
-  std::unique_ptr<char, Free> shared_;
+  std::vector<std::unique_ptr<char, Free>> shared_;  // of each block
+  std::size_t shared_bytes_ = 0;
   std::minstd_rand random_;
 };
 
@@ -370,6 +421,9 @@ Settings& settings() {
 }
 void* dynamic_shared_bytes() { return current->shared(); }
 void synchronise_block(Site s) { current->synchronise_block(s); }
+void synchronise_cluster(Site s) { current->synchronise_cluster(s); }
+void* shared_of_block(const void* mine, unsigned rank) { return current->shared_of(mine, rank); }
+unsigned rank_in_cluster() { return current->rank(); }
 void synchronise_warp(unsigned mask, Site s) {
   if (!is_omitted(s)) current->exchange(mask, 0, -1, nullptr, s);
 }
@@ -378,21 +432,21 @@ unsigned exchange(unsigned m, std::uint64_t v, int from, std::uint64_t* out, Sit
 }
 int lane() { return current->lane(); }
 
-void run_grid(dim3 grid, dim3 block, std::size_t shared_bytes, Kernel kernel) {
-  const std::uint64_t blocks = std::uint64_t{grid.x} * grid.y * grid.z;
+void run_grid(dim3 grid, dim3 block, std::size_t shared_bytes, Kernel kernel, unsigned cluster) {
+  const std::uint64_t clusters = std::uint64_t{grid.x / cluster} * grid.y * grid.z, across = grid.x / cluster;
   std::atomic<std::uint64_t> next{0};
   auto work = [&] {
     gridDim = grid;
     blockDim = block;
-    for (std::uint64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < blocks;) {
-      const std::uint64_t b = settings().order == Order::reverse ? blocks - 1 - i : i;
-      blockIdx = {static_cast<unsigned>(b % grid.x), static_cast<unsigned>(b / grid.x % grid.y),
-                  static_cast<unsigned>(b / (std::uint64_t{grid.x} * grid.y))};
-      runner.run(kernel, shared_bytes);
+    for (std::uint64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < clusters;) {
+      const std::uint64_t b = settings().order == Order::reverse ? clusters - 1 - i : i;
+      const uint3 first{static_cast<unsigned>(b % across * cluster), static_cast<unsigned>(b / across % grid.y),
+                        static_cast<unsigned>(b / (across * grid.y))};
+      runner.run(kernel, first, cluster, shared_bytes);
     }
   };
   std::vector<std::thread> pool;
-  for (int w = 1; w < settings().workers && static_cast<std::uint64_t>(w) < blocks; ++w) pool.emplace_back(work);
+  for (int w = 1; w < settings().workers && static_cast<std::uint64_t>(w) < clusters; ++w) pool.emplace_back(work);
   work();
   for (std::thread& t : pool) t.join();
 }

@@ -62,10 +62,16 @@ struct Settings {
 /// Settings of the calling process; tests change them between launches.
 Settings& settings();
 
-/// Runs every block of the grid; returns when all are done.
-void run_grid(dim3 grid, dim3 block, std::size_t shared_bytes, Kernel kernel);
+/// Runs every block of the grid; returns when all are done. `cluster` neighbouring blocks in x run together; grid.x is
+/// a multiple of it.
+void run_grid(dim3 grid, dim3 block, std::size_t shared_bytes, Kernel kernel, unsigned cluster = 1);
 void* dynamic_shared_bytes();
 void synchronise_block(Site);
+/// Of a cluster: its barrier, this block's number in it, and a place of this block's dynamic shared memory in that of
+/// another. Static __shared__ memory is not one per block there.
+void synchronise_cluster(Site);
+unsigned rank_in_cluster();
+void* shared_of_block(const void* mine, unsigned rank);
 void synchronise_warp(unsigned mask, Site);
 /// All lanes of `mask` deposit 8 bytes; when the last arrives each gets the value of lane `from` (from < 0: none
 /// wanted). Returns the lanes whose deposit was non-zero.

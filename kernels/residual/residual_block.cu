@@ -70,9 +70,10 @@ __device__ __forceinline__ void multiply_rows(const bfloat16* rows, int stride, 
           }
     }
     PERTURBINE_IN_REGISTERS
-    for (int m = 0; m < Tiles; ++m) PERTURBINE_IN_REGISTERS
-    for (int n = 0; n < 4; ++n) PERTURBINE_IN_REGISTERS
-    for (int i = 0; i < 4; ++i) finish(16 * m + group + i / 2 * 8, first + 8 * n + 2 * member + i % 2, sums[m][n][i]);
+    for (int e = 0; e < Tiles * 16; ++e) {
+      const int m = e / 16, n = e / 4 % 4, i = e % 4;
+      finish(16 * m + group + i / 2 * 8, first + 8 * n + 2 * member + i % 2, sums[m][n][i]);
+    }
   }
 }
 

@@ -109,15 +109,6 @@ void enqueue(DeviceExecutor& executor, const SinkhornHalf<float>& op) {
   else
     launch(sinkhorn_rows, dim3(static_cast<unsigned>(op.cost_matrix.rows)), dim3(threads), 0, executor, op);
 }
-__global__ void __launch_bounds__(threads) set_zero(VectorView<float> v) {
-  const std::size_t i = blockIdx.x * std::size_t{threads} + threadIdx.x;
-  if (i < v.size) v[i] = 0;
-}
-void enqueue(DeviceExecutor& executor, const Sinkhorn<float>& op) {
-  launch(set_zero, dim3(blocks_for(op.g.size, threads)), dim3(threads), 0, executor, op.g);
-  for (std::size_t i = 0; i < op.iterations; ++i)
-    for (const bool columns : {false, true}) enqueue(executor, op.half(columns));
-}
 void enqueue(DeviceExecutor& executor, const SamplePlan<float>& op) {
   launch(sample_plan, dim3(static_cast<unsigned>(op.partner.size)), dim3(threads), 0, executor, op);
 }
@@ -126,7 +117,6 @@ void enqueue(DeviceExecutor& executor, const SamplePlan<float>& op) {
 
 PERTURBINE_EXECUTE(DeviceExecutor, enqueue, PairwiseCost<float>)
 PERTURBINE_EXECUTE(DeviceExecutor, enqueue, SinkhornHalf<float>)
-PERTURBINE_EXECUTE(DeviceExecutor, enqueue, Sinkhorn<float>)
 PERTURBINE_EXECUTE(DeviceExecutor, enqueue, SamplePlan<float>)
 
 }  // namespace perturbine

@@ -1,4 +1,4 @@
-"""Takes each __syncthreads and __syncwarp out of our device code in turn; ThreadSanitizer under the emulator must notice.
+"""Takes each __syncthreads, __syncwarp and cluster_synchronise out of our device code in turn; ThreadSanitizer under the emulator must notice.
 
 The emulator leaves out the barrier that PERTURBINE_OMIT_BARRIER names, so that one build of the tests serves them all."""
 import os
@@ -15,12 +15,13 @@ parts = 24
 
 def noticed(place):
     """Whether the emulated tests fail without the barrier at FILE:LINE (None: with all of them). First the tests that
-    are called like the file, then every 24th test and the others: some of every operation are among the first."""
+    are called like the file or its first words, then every 24th test and the others: some of every operation are among the first."""
     environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1"}
     runs = [("emulated/*", {"GTEST_TOTAL_SHARDS": str(parts), "GTEST_SHARD_INDEX": str(part)}) for part in range(parts)]
     if place:
         environment["PERTURBINE_OMIT_BARRIER"] = place
-        runs.insert(0, (f"emulated/*{Path(place).stem.rstrip('s')}*", {}))
+        words = Path(place.split(":")[0]).stem.rstrip("s").split("_")
+        runs[:0] = [(f"emulated/*{'_'.join(words[:n])}*", {}) for n in range(len(words), 0, -1)]
     for which, part in runs:
         try:
             if subprocess.run([program, f"--gtest_filter={which}", "--gtest_brief=1"], cwd=root, capture_output=True,
@@ -37,7 +38,7 @@ for path in sorted([*(root / "kernels").glob("*/*.cu"), *(root / "kernels").glob
         continue
     file, number = str(path.relative_to(root)), 0
     for line, text in enumerate(path.read_text().splitlines(), 1):
-        barriers = len(re.findall(r"__sync(?:threads|warp)\(\);", text))
+        barriers = len(re.findall(r"(?:__sync(?:threads|warp)|cluster_synchronise)\(\);", text))
         if barriers > 1:
             sys.exit(f"{file}:{line}: this check knows one barrier a line")
         if barriers:
