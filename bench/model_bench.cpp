@@ -9,6 +9,7 @@
 #include "engine/ceilings.h"
 #include "kernels/core/observers.h"
 #include "kernels/core/philox.h"
+#include "kernels/pointwise/pointwise.h"
 #include "models/schedule.h"
 #include "models/score_network.h"
 
@@ -78,7 +79,9 @@ struct Training {
   Optimiser optimiser;
   std::size_t number = 0;
   CapturedWork captured;
-  Training(Device device, Math math) : s(device, math, 2000, 256, 5000), optimiser(s.queue, s.parameters, {}) {
+  bool eager;
+  explicit Training(Device device, Math math, std::size_t batch = 256, bool eager_ = false)
+      : s(device, math, 2000, batch, 5000), optimiser(s.queue, s.parameters, {}), eager(eager_) {
     prepare();
     launches();  // sizes the arena
     prepare();
@@ -103,13 +106,13 @@ struct Training {
   }
   void step() {
     prepare();
-    captured.run();
+    eager ? launches() : captured.run();
     s.queue.synchronise();
   }
 };
 
-void training_step(benchmark::State& state, Device device, Math math) {
-  Training training(device, math);
+void training_step(benchmark::State& state, Device device, Math math, std::size_t batch = 256, bool eager = false) {
+  Training training(device, math, batch, eager);
   Setting& s = training.s;
   Floor floor;
   s.queue.add_observer(&floor);
@@ -123,58 +126,78 @@ void training_step(benchmark::State& state, Device device, Math math) {
   state.counters["other_MB"] = floor.bytes / 1e6;
 }
 
-// Sampling 400 cells in 50 steps. One condition, as a user samples: the scales and shifts of every step are one
-// product.
+// Sampling. One condition, as a user samples: the scales and shifts of every step are one product. A step is captured
+// once where the device can, as models sample.
 struct Sampling {
   Setting s;
-  std::vector<SamplerStep> plan = sampler_steps(ScheduleKind::cosine, SamplerKind::ddim, 50);
-  Buffer<float> coefficients, time, weight, modulation, x;
-  Buffer<std::int32_t> number, offsets, member, row;
-  explicit Sampling(Device device) : s(device, Math::f32, 50, 400, 100) {
-    x = Buffer<float>(s.queue, normals(400, 50, 2));
-    number = Buffer<std::int32_t>(s.queue, 1);
-    std::vector<float> table, times;
+  std::vector<SamplerStep> plan;
+  bool eager;
+  Buffer<float> coefficients, alphas, sigmas, time, weight, modulation, x;
+  Buffer<std::int32_t> now, offsets, member, row;
+  CapturedWork captured;
+  Sampling(Device device, Math math, std::size_t cells, std::size_t steps, bool eager_ = false)
+      : s(device, math, 50, cells, 100),
+        plan(sampler_steps(ScheduleKind::cosine, SamplerKind::ddim, steps)),
+        eager(eager_) {
+    s.tape.for_inference();
+    x = Buffer<float>(s.queue, normals(cells, 50, 2));
+    now = Buffer<std::int32_t>(s.queue, cells);
+    std::vector<float> table, times, a, b;
     std::vector<std::int32_t> o{0}, r;
     for (const auto& p : plan) {
       for (const double c : p.c) table.push_back(static_cast<float>(c));
       times.push_back(static_cast<float>(p.time));
+      a.push_back(static_cast<float>(p.level.alpha)), b.push_back(static_cast<float>(p.level.sigma));
       o.push_back(static_cast<std::int32_t>(times.size())), r.push_back(o.back() - 1);
     }
     coefficients = Buffer<float>(s.queue, table), time = Buffer<float>(s.queue, times);
+    alphas = Buffer<float>(s.queue, a), sigmas = Buffer<float>(s.queue, b);
     offsets = Buffer<std::int32_t>(s.queue, o), row = Buffer<std::int32_t>(s.queue, r);
-    member = Buffer<std::int32_t>(s.queue, std::vector<std::int32_t>(plan.size(), 7));
-    weight = Buffer<float>(s.queue, std::vector<float>(plan.size(), 1));
-    modulation = Buffer<float>(s.queue, plan.size() * 2 * 512 * 4);
+    member = Buffer<std::int32_t>(s.queue, std::vector<std::int32_t>(steps, 7));
+    weight = Buffer<float>(s.queue, std::vector<float>(steps, 1));
+    modulation = Buffer<float>(s.queue, steps * columns);
+    begin();
+    step();  // sizes the arena
+    captured = s.queue.capture([this] { step(); });
   }
-  void run() {
+  static constexpr std::size_t columns = 2 * 512 * 4;
+  void begin() {
     const ops::Sets sets{offsets.view(), member.view(), row.view(), weight.view()};
+    now.set(s.queue, std::vector<std::int32_t>(s.rows, 0));
     s.tape.begin_step();
     const MatrixView<float> all = s.tape.value(s.network.modulation(s.tape, {time.view(), sets, sets, {}, {}, {}}));
     s.queue.copy(modulation.view().data, all.data, modulation.size() * sizeof(float));
-    for (std::size_t k = 0; k < plan.size(); ++k) {
-      number.set(s.queue, {static_cast<std::int32_t>(k)});
-      s.alpha.set(s.queue, std::vector<float>(400, static_cast<float>(plan[k].level.alpha)));
-      s.sigma.set(s.queue, std::vector<float>(400, static_cast<float>(plan[k].level.sigma)));
-      s.tape.begin_step();
-      const MatrixView<float> xs = x.matrix(400, 50);
-      const Var step = s.tape.constant(modulation.matrix(plan.size(), all.columns).row_slice(k, 1));
-      const Var F = s.network.forward(s.tape, s.tape.constant(xs), step, 0, s.draw.view(), 1);
-      const MatrixView<float> f = s.tape.value(F);
-      s.queue.run(Denoise<float>{f, xs, s.alpha.view(), s.sigma.view(), s.variance.view(), f, Target::x0});
-      s.queue.run(
-          ReverseStep<float>{xs, f, {}, coefficients.matrix(plan.size(), 4), number.view(), s.draw.view(), xs, 1});
-    }
+  }
+  void step() {
+    s.tape.begin_step();
+    const VectorView<const std::int32_t> first{now.view().data, 1};
+    const MatrixView<float> xs = x.matrix(s.rows, 50), film = s.arena.matrix<float>(1, columns);
+    s.queue.run(GatherRows<float>{alphas.matrix(plan.size(), 1), now.view(), s.alpha.matrix(s.rows, 1)});
+    s.queue.run(GatherRows<float>{sigmas.matrix(plan.size(), 1), now.view(), s.sigma.matrix(s.rows, 1)});
+    s.queue.run(GatherRows<float>{modulation.matrix(plan.size(), columns), first, film});
+    const Var F = s.network.forward(s.tape, s.tape.constant(xs), s.tape.constant(film), 0, s.draw.view(), 1);
+    const MatrixView<float> f = s.tape.value(F);
+    s.queue.run(Denoise<float>{f, xs, s.alpha.view(), s.sigma.view(), s.variance.view(), f, Target::x0});
+    s.queue.run(ReverseStep<float>{xs, f, {}, coefficients.matrix(plan.size(), 4), first, s.draw.view(), xs, 1});
+    s.queue.run(Advance<std::int32_t>{now.view()});
+  }
+  void run() {
+    begin();
+    for (std::size_t k = 0; k < plan.size(); ++k) eager ? step() : captured.run();
     s.queue.synchronise();
   }
 };
 
-void sampling(benchmark::State& state, Device device) {
-  Sampling sampling(device);
+void sampling(benchmark::State& state, Device device, Math math, std::size_t cells, std::size_t steps, bool eager) {
+  Sampling sampling(device, math, cells, steps, eager);
   for (auto _ : state) sampling.run();
 }
 
 void add(const std::string& name, auto&& run) {
-  benchmark::RegisterBenchmark(name.c_str(), run)->Unit(benchmark::kMillisecond)->UseRealTime()->MinTime(2);
+  benchmark::RegisterBenchmark(name.c_str(), run)
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime()
+      ->MinTime(name.ends_with("/cuda") ? .5 : 2);
 }
 
 }  // namespace
@@ -186,7 +209,7 @@ int main(int argc, char** argv) {
     Queue queue(Device::cpu);
     Profile profile;
     if (what == "sampling") {
-      Sampling sampling(Device::cpu);
+      Sampling sampling(Device::cpu, Math::f32, 400, 50, true);
       sampling.run();
       sampling.s.queue.add_observer(&profile);
       sampling.run();
@@ -207,7 +230,18 @@ int main(int argc, char** argv) {
       if (device == Device::cuda || math != Math::tf32)  // on the CPU tf32 is f32
         add("training_step/" + std::string(name) + suffix,
             [device = device, math = math](benchmark::State& state) { training_step(state, device, math); });
-    add("sampling_400x50" + suffix, [device = device](benchmark::State& state) { sampling(state, device); });
+    add("sampling_400x50" + suffix,
+        [device = device](benchmark::State& state) { sampling(state, device, Math::f32, 400, 50, false); });
+    if (device != Device::cuda) continue;
+    // What only a GPU is asked: a large batch, a thousand steps, and every operation launched by itself.
+    add("training_step_batch_8192/f32/cuda",
+        [](benchmark::State& state) { training_step(state, Device::cuda, Math::f32, 8192, false); });
+    add("eager_training_step/f32/cuda",
+        [](benchmark::State& state) { training_step(state, Device::cuda, Math::f32, 256, true); });
+    for (const auto& [name, math] : {std::pair{"f32", Math::f32}, {"tf32", Math::tf32}, {"bf16", Math::bf16}})
+      for (const bool eager : {false, true})
+        add((eager ? "eager_sampling_256x1000/" : "sampling_256x1000/") + std::string(name) + "/cuda",
+            [math = math, eager](benchmark::State& state) { sampling(state, Device::cuda, math, 256, 1000, eager); });
   }
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();

@@ -43,6 +43,8 @@ cases = [
     ("training_step/f32", ["training_step/f32"]),
     ("training_step/bf16_products", ["training_step/bf16_products"]),
     ("training_step/tf32_products", ["training_step/tf32_products"]),
+    ("training_step_batch_8192/f32", ["training_step_batch_8192/f32"]),
+    ("sampling_256x1000/f32", ["sampling_256x1000/f32"]),
     ("sampling_400x50", ["sampling_400x50"]),
     ("sampling_400x50, one condition", ["sampling_400x50"]),
     ("film_layer_norm forward+backward 4096x512", ["film_layer_norm.silu/f32/4096x512", "film_layer_norm_backward.silu/f32/4096x512"]),

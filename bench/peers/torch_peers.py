@@ -105,7 +105,7 @@ def adamw(parameters, kind):
     return torch.optim.AdamW(parameters, lr=1e-3, **{kind: True}, **settings)
 
 
-def training_step(mode, kind, autocast, tf32=False):
+def training_step(mode, kind, autocast, tf32=False, batch=256):
     if device == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = tf32
     net = ScoreNetwork(2000, 512, 4, 5000)
@@ -113,7 +113,7 @@ def training_step(mode, kind, autocast, tf32=False):
     average = [p.detach().clone() for p in net.parameters()]
     parameters = list(net.parameters())
     optimiser = adamw(parameters, kind)
-    x0, p, t = torch.randn(256, 2000), torch.randint(0, 5000, (256,)), torch.rand(256)
+    x0, p, t = torch.randn(batch, 2000), torch.randint(0, 5000, (batch,)), torch.rand(batch)
     alpha, sigma = torch.cos(t * math.pi / 2)[:, None], torch.sin(t * math.pi / 2)[:, None]
 
     def step():
@@ -131,16 +131,16 @@ def training_step(mode, kind, autocast, tf32=False):
     return as_graph(step)
 
 
-def sampling(mode, rows):
-    # rows 400: time and perturbation of every cell, as a batch is usually sampled; 1: one row that broadcasts.
+def sampling(mode, rows, cells=400, steps=50):
+    # as many rows as cells: time and perturbation of every cell, as a batch is usually sampled; 1: one that broadcasts.
     net = as_mode(ScoreNetwork(50, 512, 4, 100), mode)
     p = torch.arange(rows) % 100
 
     def run():
         with torch.no_grad():
-            x = torch.randn(400, 50)
-            for k in range(50):
-                t = torch.full((rows,), 1 - k / 50)
+            x = torch.randn(cells, 50)
+            for k in range(steps):
+                t = torch.full((rows,), 1 - k / steps)
                 x = 0.9 * x + 0.1 * net(x, t, p)
 
     return as_graph(run)
@@ -265,6 +265,8 @@ cases = {  # name: settings, and what to run in one
     "training_step/f32": (training, lambda m, o: training_step(m, o, False)),
     "training_step/bf16_products": (training, lambda m, o: training_step(m, o, True)),
     **({"training_step/tf32_products": (training, lambda m, o: training_step(m, o, False, True))} if device == "cuda" else {}),
+    **({"training_step_batch_8192/f32": (training, lambda m, o: training_step(m, o, False, batch=8192)),
+        "sampling_256x1000/f32": (each_mode, lambda m: sampling(m, 1, 256, 1000))} if device == "cuda" else {}),
     "sampling_400x50": (each_mode, lambda m: sampling(m, 400)),
     "sampling_400x50, one condition": (each_mode, lambda m: sampling(m, 1)),
     "film_layer_norm forward+backward 4096x512": (each_mode, film_layer_norm),

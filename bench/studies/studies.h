@@ -12,6 +12,7 @@ Study sinkhorn_half();
 Study sinkhorn();
 Study products();
 Study residual();
+Study residual_block();
 Study sparse_first_layer();
 Study embedding_gradient();
 Study determinism();

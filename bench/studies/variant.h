@@ -31,6 +31,14 @@ constexpr Device device_of() {
   return std::is_same_v<Executor, Cpu> ? Device::cpu : std::is_same_v<Executor, Cuda> ? Device::cuda : Device::emulated;
 }
 
+/// Runs an operation as it ships, for device variants made of others: a file with a variant is linked apart from
+/// kernels.
+template <class Executor, class Op>
+void run_shipped(Executor& executor, const Op& op) {
+  const Module* module = std::is_same_v<Executor, Cuda> ? cuda_module() : emulated_module();
+  module->find(typeid(Op).name())(&executor, &op);
+}
+
 }  // namespace perturbine::studies
 
 #define PERTURBINE_JOIN_(a, b) a##b

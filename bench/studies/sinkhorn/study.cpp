@@ -13,7 +13,8 @@ Study sinkhorn() {
        {"shipped", true,
         "one walk: a row's sum gives its u, which is added to the column sums while the row is in the first cache; K "
         "about potentials that are nearly right"},
-       {"shipped", false, "log domain, a launch a half"}},
+       {"launch_a_half", false, "log domain, a launch a half; costs from global memory"},
+       {"shipped", false, "log domain, one launch: eight blocks of a cluster hold the costs in their shared memory"}},
       "Products in place of exponentials are worth a factor of five: an iteration is then a walk over a matrix that "
       "lies in the second cache. A second walk costs nothing there. exp(-cost / epsilon) about potentials of zero is "
       "too small for a float once costs exceed 87 epsilon, which is why the log domain exists; about potentials that a "
