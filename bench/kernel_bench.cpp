@@ -1,5 +1,6 @@
 // Every case of the list that is marked for benches, on the CPU and, where there is one, a GPU. Each is checked against
-// the oracle before it is timed; inputs rotate so that small caches do not flatter.
+// the oracle before it is timed; inputs rotate so that small caches do not flatter (on a GPU a second row, hot, where
+// they do not).
 //   kernel_bench [Google Benchmark's options]
 //   kernel_bench --case NAME --shape S --once [--device cpu|cuda] [--type f32|bf16] [--threads N]
 // runs one case of the list once, after one run to warm up and a check: for ncu, nsys and callgrind. S is as in names
@@ -13,12 +14,14 @@
 #include <string_view>
 
 #include "bench/cases/compare.h"
+#include "bench/instruction_rates.h"
 
 namespace {
 
 using namespace perturbine;
 
-void run(benchmark::State& state, const cases::Case* c, Queue* queue) {
+// Cold: inputs in turn, 128 MB of them where 16 copies reach that. Hot: the same again and again.
+void run(benchmark::State& state, const cases::Case* c, Queue* queue, bool hot) {
   static std::map<std::string, std::string> verdicts;
   const std::string key = c->name() + (queue->device() == Device::cuda ? "/cuda" : "/cpu");
   if (!verdicts.count(key)) verdicts[key] = cases::compare_with_oracle(*c, *queue, cases::Layout::dense);
@@ -31,7 +34,7 @@ void run(benchmark::State& state, const cases::Case* c, Queue* queue) {
   do {
     rotation.push_back(c->instance(*queue, cases::Layout::dense));
     bytes += rotation.back()->cost().bytes;
-  } while (bytes < 128e6 && rotation.size() < 16);
+  } while (!hot && bytes < 128e6 && rotation.size() < 16);
   std::size_t next = 0;
   for (auto _ : state) {
     rotation[next++ % rotation.size()]->run(*queue);
@@ -94,14 +97,15 @@ int main(int argc, char** argv) {
   if (cuda_module() != nullptr) cuda = std::make_unique<Queue>(Device::cuda);
   for (const cases::Case& c : cases::all_cases().cases) {
     if (!c.for_bench) continue;
-    benchmark::RegisterBenchmark((c.name() + "/cpu").c_str(), run, &c, &cpu)
-        ->Unit(benchmark::kMicrosecond)
-        ->UseRealTime();
-    if (cuda)
-      benchmark::RegisterBenchmark((c.name() + "/cuda").c_str(), run, &c, cuda.get())
+    const auto add = [&](const char* device, Queue& queue, bool hot) {
+      benchmark::RegisterBenchmark((c.name() + device).c_str(), run, &c, &queue, hot)
           ->Unit(benchmark::kMicrosecond)
           ->UseRealTime();
+    };
+    add("/cpu", cpu, false);
+    if (cuda) add("/cuda", *cuda, false), add("/cuda/hot", *cuda, true);
   }
+  register_instruction_rates();
   benchmark::AddCustomContext("threads", std::to_string(cpu.threads()));
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();

@@ -76,10 +76,15 @@ for b in models["benchmarks"]:
         floors["training_step/f32"] = 1e3 * (b["product_GFLOP"] / ceiling["product_gigaflops"] + b["other_MB"] / 1e3 / ceiling["copy_gigabytes_per_second"])
 cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.machine())
 name = cpu if device == "cpu" else next((d["name"] for d in (devices or {"devices": []})["devices"] if d["device"].startswith("cuda")), "cuda")
+clocks = None  # of a GPU while it was measured: least and most MHz of multiprocessors, and what held them back
+if (out / "clocks.csv").exists():
+    lines = [l.split(", ") for l in (out / "clocks.csv").read_text().splitlines() if l.count(", ") == 4]
+    mhz = [int(l[0]) for l in lines if l[0].isdigit()]
+    clocks = {"samples": len(lines), "sm_mhz": [min(mhz), max(mhz)] if mhz else None, "throttle_reasons": sorted({l[4] for l in lines})}
 versions = [p["version"] for p in peers]
 result.parent.mkdir(parents=True, exist_ok=True)
 json.dump({"schema": "perturbine.bench/3", "date": str(date.today()), "device": device, "name": name, "torch": versions, "table": table,
-           "floors_ms": floors, "ceilings": devices and devices["devices"], "kernels": kernels, "models": models}, open(result, "w"), indent=1)
+           "floors_ms": floors, "ceilings": devices and devices["devices"], "clocks": clocks, "kernels": kernels, "models": models}, open(result, "w"), indent=1)
 print(f"{name}, {date.today()}; medians in ms, each PyTorch in its best setting; ratio of the fastest PyTorch to ours (of the fastest runs)\n")
 print("| case | ours | " + " | ".join(f"PyTorch {v}" for v in versions) + " | ratio | setting of the fastest |\n" + "|---" * (4 + len(versions)) + "|")
 for name, floor in floors.items():
@@ -89,5 +94,7 @@ for r in table:
     number = lambda v: "-" if v is None else f"{v:.3g}"
     theirs = " | ".join(number((r["torch_by_version"][v] or {}).get("median")) for v in versions)
     print(f"| {r['case']} | {number(r['ours_ms'])} | {theirs} | {number(r['ratio'])} ({number(r['ratio_of_fastest'])}) | {r['torch_setting'] or '-'} |")
+if clocks:
+    print(f"\nclocks of the multiprocessors while measuring: {clocks['sm_mhz']} MHz; throttle reasons {', '.join(clocks['throttle_reasons'])}")
 if floors:
     print("\n" + footnote)

@@ -35,8 +35,8 @@ constexpr Device device_of() {
 /// kernels.
 template <class Executor, class Op>
 void run_shipped(Executor& executor, const Op& op) {
-  const Module* module = std::is_same_v<Executor, Cuda> ? cuda_module() : emulated_module();
-  module->find(typeid(Op).name())(&executor, &op);
+  const Module* of_device = std::is_same_v<Executor, Cuda> ? cuda_module() : emulated_module();
+  of_device->find(typeid(Op).name())(&executor, &op);
 }
 
 }  // namespace perturbine::studies

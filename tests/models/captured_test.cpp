@@ -41,6 +41,29 @@ Outcome train_and_sample(const std::string& name, bool eager) {
   return {model->predict_mean(queue, q), model->sample(queue, q, 3, 1).expression};
 }
 
+// Losses of a training on one device, as they are reported.
+std::vector<double> losses(Device device, std::size_t steps) {
+  Queue queue(device, {.threads = 2});
+  TrainingOptions options = quick();
+  options.steps = steps;
+  std::vector<double> curve;
+  make_model("diffusion")->fit(queue, toy(), options, [&](const TrainingProgress& p) {
+    curve.push_back(p.loss);
+    return true;
+  });
+  return curve;
+}
+
+TEST(LossCurve, OfTheDeviceIsThatOfTheCpu) {
+  install_emulator();
+  const Device device = testing_models::test_device() == Device::cuda ? Device::cuda : Device::emulated;
+  const std::size_t steps = device == Device::cuda ? 200 : 60;
+  const std::vector<double> on_cpu = losses(Device::cpu, steps), on_device = losses(device, steps);
+  ASSERT_EQ(on_cpu.size(), on_device.size());
+  ASSERT_GE(on_cpu.size(), 2u);
+  for (std::size_t i = 0; i < on_cpu.size(); ++i) EXPECT_NEAR(on_device[i] / on_cpu[i], 1, 1e-2) << i;
+}
+
 class Captured : public testing::TestWithParam<const char*> {};
 
 TEST_P(Captured, StepsEqualEagerOnes) {
