@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
+#include <optional>
 #include <sstream>
 
 #include "cli/command.h"
@@ -68,6 +70,33 @@ void effects(const EffectsOptions& o, const Common& common) {
                {{"perturbations", sure.size()}, {"genes", data.genes}, {"state_coordinates", latent}});
 }
 
+// The labels of a field that a run tells apart, and for each of the model's classes which label it is.
+struct Labels {
+  std::vector<std::string> names;
+  std::vector<std::size_t> of_class;
+};
+
+// Contexts of a run with --batch covariate are batches, or cell types in batches, "type|batch".
+Labels cell_types_of(const TrainingData& data) {
+  const auto type = [&](const std::string& context) -> std::optional<std::string> {
+    for (const std::string& batch : data.batches) {
+      if (context == batch) return "";
+      if (context.ends_with("|" + batch)) return context.substr(0, context.size() - batch.size() - 1);
+    }
+    return std::nullopt;
+  };
+  const bool in_batches = data.batch_count() > 1 && std::all_of(data.contexts.begin(), data.contexts.end(),
+                                                                [&](const auto& c) { return type(c).has_value(); });
+  Labels labels;
+  for (const std::string& context : data.contexts) {
+    const std::string name = in_batches ? *type(context) : context;
+    const auto at = std::find(labels.names.begin(), labels.names.end(), name);
+    labels.of_class.push_back(static_cast<std::size_t>(at - labels.names.begin()));
+    if (at == labels.names.end()) labels.names.push_back(name);
+  }
+  return labels;
+}
+
 struct ImputeOptions {
   DataOptions data;
   std::string run, field = "cell_type", split, out;
@@ -83,9 +112,13 @@ void impute(ImputeOptions& o, const Common& common) {
   Work work(common);
   const Run run = load_run(work.queue(), checkpoint_of(o.run));
   const TrainingData& data = run.model->backbone().data();
-  const std::vector<std::string> names = o.field == "cell_type" ? data.contexts
-                                         : o.field == "batch"   ? data.batches
-                                                                : std::vector<std::string>{"control", "perturbed"};
+  Labels known{{"control", "perturbed"}, {0, 1}};
+  if (o.field == "cell_type") known = cell_types_of(data);
+  if (o.field == "batch") {
+    known = {data.batches, std::vector<std::size_t>(data.batches.size())};
+    std::iota(known.of_class.begin(), known.of_class.end(), std::size_t{0});
+  }
+  const std::vector<std::string>& names = known.names;
   require_input(names.size() > 1, o.run, ": was trained on one ", o.field == "batch" ? "batch" : "cell type",
                 "; there is nothing to tell apart");
   // Accuracy is told of cells that were held out of training, where a split says which those are.
@@ -111,18 +144,21 @@ void impute(ImputeOptions& o, const Common& common) {
       best = probability > .5 ? 1 : 0;
       probability = best == 1 ? probability : 1 - probability;
     } else {
-      const float* p = (o.field == "cell_type" ? labels.context : labels.batch).data() + i * names.size();
-      best = static_cast<std::size_t>(std::max_element(p, p + names.size()) - p);
-      probability = static_cast<double>(p[best]);
+      const std::size_t classes = known.of_class.size();
+      const float* p = (o.field == "cell_type" ? labels.context : labels.batch).data() + i * classes;
+      std::vector<double> of_label(names.size());
+      for (std::size_t k = 0; k < classes; ++k) of_label[known.of_class[k]] += static_cast<double>(p[k]);
+      best = static_cast<std::size_t>(std::max_element(of_label.begin(), of_label.end()) - of_label.begin());
+      probability = of_label[best];
     }
     const std::string observed = o.field == "cell_type" ? cells.contexts[static_cast<std::size_t>(cells.context[i])]
                                  : o.field == "batch"   ? cells.batches[static_cast<std::size_t>(cells.batch[i])]
                                                         : names[cells.condition[i] == 0 ? 0 : 1];
-    const bool known = counts[i] != 0 && std::find(names.begin(), names.end(), observed) != names.end();
-    if (known) ++seen[observed];
-    judged += known ? 1 : 0, right += known && names[best] == observed ? 1 : 0;
+    const bool judge = counts[i] != 0 && std::find(names.begin(), names.end(), observed) != names.end();
+    if (judge) ++seen[observed];
+    judged += judge ? 1 : 0, right += judge && names[best] == observed ? 1 : 0;
     table << field(cells.cell_names[i]) << "," << field(names[best]) << "," << probability << "," << field(observed)
-          << "," << (known ? 1 : 0) << "\n";
+          << "," << (judge ? 1 : 0) << "\n";
   }
   write_text(o.out, table.str());
   std::size_t most = 0;
@@ -135,6 +171,8 @@ void impute(ImputeOptions& o, const Common& common) {
                      o.split.empty() ? " (cells of the training data may be among them; name the --split to leave "
                                        "them out)"
                                      : " (held-out cells)"));
+  else
+    say(common, text("no cell could be judged: none that counts has a ", o.field, " that the run was trained on"));
   print_result(common, "impute", o.out,
                {{"field", o.field},
                 {"cells", cells.cells()},

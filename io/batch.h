@@ -1,6 +1,7 @@
 // What models see of a data set: cells of the training part, numbers only.
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -71,6 +72,11 @@ struct TrainingData {
   std::size_t batch_of(std::size_t cell) const { return batch.empty() ? 0 : static_cast<std::size_t>(batch[cell]); }
   std::size_t cells() const { return condition.size(); }
   const float* row(std::size_t cell) const { return expression.data() + cell * genes; }
+  /// The count that an expression value of a cell was made of.
+  double count(std::size_t cell, std::size_t gene) const {
+    const double x = static_cast<double>(row(cell)[gene]);
+    return x == 0 ? 0 : std::round(std::expm1(x) * library_size[cell] / 10000);
+  }
 };
 
 /// A time between two points of a time course.

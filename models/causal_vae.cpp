@@ -122,7 +122,7 @@ void CausalVae::compress_cells() {
       const double x = static_cast<double>(d.row(i)[g]);
       double v = x;
       if (counts_decoder())
-        v = std::round(std::expm1(x) * d.library_size[i] / 10000);
+        v = d.count(i, g);
       else if (zero_logits())
         v = std::expm1(x);
       if (v <= 0) continue;

@@ -83,9 +83,7 @@ GeneratedCells thinned_cells(const TrainingData& data, const std::vector<std::si
   out.count = cells.size(), out.genes = data.genes;
   for (const std::size_t cell : cells) {
     out.library_size.push_back(data.library_size[cell]);
-    for (std::size_t g = 0; g < data.genes; ++g)
-      out.counts.push_back(static_cast<float>(
-          std::round(std::expm1(static_cast<double>(data.row(cell)[g])) * data.library_size[cell] / 10000)));
+    for (std::size_t g = 0; g < data.genes; ++g) out.counts.push_back(static_cast<float>(data.count(cell, g)));
   }
   thin_to_mean(out, mean, seed);
   return out;

@@ -86,8 +86,7 @@ void ScVi::fit(Queue& queue, const TrainingData& data, const TrainingOptions& op
   for (std::size_t i = 0; i < cells; ++i) {
     std::size_t values = 0;
     for (std::size_t g = 0; g < G; ++g) {
-      const double x = static_cast<double>(data.row(i)[g]);
-      const float count = x > 0 ? static_cast<float>(std::round(std::expm1(x) * data.library_size[i] / 10000)) : 0.0f;
+      const float count = static_cast<float>(data.count(i, g));
       counts_[i * G + g] = count, total_[i] += count, values += count > 0;
     }
     total_[i] = std::max(total_[i], 1.0f), most_values_ = std::max(most_values_, values);

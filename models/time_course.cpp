@@ -59,9 +59,8 @@ class CellBetween {
 
  private:
   double kept(std::size_t cell, std::size_t gene, double p, std::uint64_t end) const {
-    const double x = static_cast<double>(data_.row(cell)[gene]);
-    if (x == 0) return 0;
-    const auto counts = static_cast<std::uint64_t>(std::llround(std::expm1(x) * data_.library_size[cell] / 10000));
+    if (data_.row(cell)[gene] == 0) return 0;
+    const auto counts = static_cast<std::uint64_t>(data_.count(cell, gene));
     double n = 0;
     for (std::uint64_t k = 0; k < counts; ++k)
       n +=

@@ -150,6 +150,27 @@ TEST(Program, CounterfactualsKeepTheirCellsAndEffectsAndLabelsAreTables) {
   EXPECT_EQ(static_cast<std::size_t>(std::count(labels.begin(), labels.end(), '\n')), before.cells() + 1);
 }
 
+TEST(Program, CellTypesAreTheLabelsWhereContextsAreTypesInBatches) {
+  const std::string data = folder() + "/screen.h5ad", split = folder() + "/screen.json";
+  ASSERT_EQ(run("simulate --quiet --preset screen --genes 30 --perturbations 3 --cells 40 --out " + data).code, 0);
+  ASSERT_EQ(run("split --quiet " + data + " --kind random --fraction .3 --out " + split).code, 0);
+  ASSERT_EQ(run("train --quiet --data " + data + " --split " + split + " --batch covariate --steps 5 --out " +
+                folder() + "/screen_run")
+                .code,
+            0);
+  const std::string table = folder() + "/types.csv";
+  ASSERT_EQ(run("impute --quiet --run " + folder() + "/screen_run --data " + data + " --out " + table).code, 0);
+  std::istringstream lines(read_text(table));
+  std::string line;
+  std::getline(lines, line);
+  std::size_t cells = 0;
+  for (; std::getline(lines, line); ++cells) {
+    EXPECT_EQ(line.find('|'), std::string::npos) << line;  // a type, not a type in a batch
+    EXPECT_TRUE(line.ends_with(",1")) << line;             // its observed type is one the run knows
+  }
+  EXPECT_GT(cells, 100u);
+}
+
 TEST(Program, DosesAreDrawnFromTheSameNoise) {
   Prepared& p = prepared();
   const std::string predict = "predict --quiet --cells 9 --run " + p.run_folder + " --out " + folder() + "/";
