@@ -49,8 +49,7 @@ class Buffer {
 
   void set(Queue& queue, const std::vector<T>& values) {
     require(values.size() == size_, "a buffer of ", size_, " elements cannot take ", values.size());
-    queue.copy(memory_.get(), values.data(), size_ * sizeof(T));
-    if (queue.device() != Device::cpu) queue.synchronise();  // `values` may go away
+    queue.upload(memory_.get(), values.data(), size_ * sizeof(T));
   }
   std::vector<T> get(Queue& queue) const {
     std::vector<T> values(size_);

@@ -17,6 +17,8 @@ struct Module {
   void (*release)(void* executor, void* pointer) = nullptr;
   /// Copies in stream order; either side may be host or device memory.
   void (*copy)(void* executor, void* to, const void* from, std::size_t bytes) = nullptr;
+  /// Copies host memory that may change once the call returns, without waiting for the device.
+  void (*upload)(void* executor, void* to, const void* from, std::size_t bytes) = nullptr;
   void (*synchronise)(void* executor) = nullptr;
   /// The function that executes an operation, by the mangled name of its type; null if there is none.
   Execute (*find)(const char* operation) = nullptr;

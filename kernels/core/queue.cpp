@@ -41,6 +41,15 @@ void Queue::copy(void* to, const void* from, std::size_t bytes) {
     std::memcpy(to, from, bytes);
 }
 
+void Queue::upload(void* to, const void* from, std::size_t bytes) {
+  if (module_ == nullptr || module_->upload == nullptr) {
+    copy(to, from, bytes);
+  } else if (bytes != 0) {
+    require(footprint_ == nullptr, "copies have no place in two pieces of work beside each other");
+    module_->upload(executor_.get(), to, from, bytes);
+  }
+}
+
 void Queue::read(void* to, const void* from, std::size_t bytes) {
   copy(to, from, bytes);
   synchronise();

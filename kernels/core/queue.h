@@ -63,6 +63,9 @@ class Queue {
   std::shared_ptr<void> allocate(std::size_t bytes);
   /// Copies between host memory and this device, or within it, in order with the operations.
   void copy(void* to, const void* from, std::size_t bytes);
+  /// Copies host memory that may change or go away once the call returns; in order with the operations, without waiting
+  /// for those before. Not within capture().
+  void upload(void* to, const void* from, std::size_t bytes);
   /// Copies from this device to host memory and waits for it.
   void read(void* to, const void* from, std::size_t bytes);
   void synchronise();

@@ -2,6 +2,7 @@
 #include <cublasLt.h>
 #include <nvtx3/nvToolsExt.h>
 
+#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -15,8 +16,45 @@ namespace {
 
 constexpr std::size_t workspace_bytes = std::size_t{64} << 20;
 
+// Host memory that a GPU reads while the host goes on: filled piece by piece in two halves. A half is used again when
+// every copy out of it is over.
+struct Staging {
+  static constexpr std::size_t half = std::size_t{4} << 20;
+  char* memory = nullptr;
+  std::size_t used = 0;
+  int current = 0;
+  cudaEvent_t over[2] = {};
+  bool waiting[2] = {};
+
+  // A copy of `bytes` <= half bytes that stays as it is until the stream has read it.
+  const void* keep(const void* from, std::size_t bytes, cudaStream_t stream) {
+    if (memory == nullptr) {
+      check_cuda(cudaMallocHost(&memory, 2 * half), "pinned host memory");
+      for (cudaEvent_t& e : over) check_cuda(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), "making an event");
+    }
+    if (used + bytes > half) {
+      check_cuda(cudaEventRecord(over[current], stream), "upload");
+      waiting[current] = true;
+      current ^= 1;
+      used = 0;
+      if (waiting[current]) check_cuda(cudaEventSynchronize(over[current]), "upload");
+      waiting[current] = false;
+    }
+    char* to = memory + static_cast<std::size_t>(current) * half + used;
+    std::memcpy(to, from, bytes);
+    used += (bytes + 255) / 256 * 256;
+    return to;
+  }
+  void release() {
+    if (memory == nullptr) return;
+    cudaFreeHost(memory);
+    for (cudaEvent_t e : over) cudaEventDestroy(e);
+  }
+};
+
 struct Executor : Cuda {
   bool owns_stream = false;
+  Staging staging;
   // The other branch, made when first used, with a workspace of its own; exchanged with stream and workspace while work
   // goes there.
   void* other_stream = nullptr;
@@ -56,6 +94,7 @@ void destroy(void* p) {
     cudaFree(e.other_workspace);
     cudaEventDestroy(e.forked), cudaEventDestroy(e.joined);
   }
+  e.staging.release();
   cudaFree(e.workspace_data);
   if (e.owns_stream) cudaStreamDestroy(static_cast<cudaStream_t>(e.stream));
   release_blas(e);
@@ -82,6 +121,15 @@ extern "C" __attribute__((visibility("default"))) const Module* perturbine_modul
     };
     m.copy = [](void* e, void* to, const void* from, std::size_t bytes) {
       check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_of(e)), "copy");
+    };
+    m.upload = [](void* p, void* to, const void* from, std::size_t bytes) {
+      if (bytes > Staging::half) {
+        check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_of(p)), "copy");
+        check_cuda(cudaStreamSynchronize(stream_of(p)), "copy");
+        return;
+      }
+      const void* kept = self(p).staging.keep(from, bytes, stream_of(p));
+      check_cuda(cudaMemcpyAsync(to, kept, bytes, cudaMemcpyHostToDevice, stream_of(p)), "copy");
     };
     m.synchronise = [](void* e) { check_cuda(cudaStreamSynchronize(stream_of(e)), "synchronise"); };
     m.find = &find_operation<Cuda>;

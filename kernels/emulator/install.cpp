@@ -51,6 +51,10 @@ void install_emulator() {
       else
         self(e).postponed->push_back([=](Emulated&) { std::memcpy(to, from, bytes); });
     };
+    m.upload = [](void* e, void* to, const void* from, std::size_t bytes) {
+      self(e).refuse_in_capture("host memory was uploaded");
+      std::memcpy(to, from, bytes);
+    };
     m.synchronise = [](void* e) { self(e).refuse_in_capture("the host waited for the device"); };
     m.find = &find_operation<Emulated>;
     m.begin_capture = [](void* p) {

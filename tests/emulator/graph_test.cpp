@@ -42,6 +42,8 @@ TEST(Graph, RefusesWhatAGpuRefuses) {
   std::shared_ptr<void> kept;
   EXPECT_THROW(queue.capture([&] { kept = queue.allocate(8); }), Error);
   EXPECT_THROW(queue.capture([&] { queue.synchronise(); }), Error);
+  const std::int32_t one = 0;
+  EXPECT_THROW(queue.capture([&] { queue.upload(a.memory.get(), &one, sizeof one); }), Error);
   EXPECT_THROW(queue.capture([&, times = 0]() mutable {
     if (++times == 2) throw Error("in the second run");
   }),
