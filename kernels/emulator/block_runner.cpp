@@ -107,7 +107,12 @@ thread_local BlockRunner* current = nullptr;
 class BlockRunner {
  public:
   ~BlockRunner() {
-    for (auto& f : fibers_) unmap_stack(f->stack);
+    for (auto& f : fibers_) {
+#if defined(PERTURBINE_EMULATOR_TSAN)
+      __tsan_destroy_fiber(f->sanitizer);  // there is room for some 8000 in a process
+#endif
+      unmap_stack(f->stack);
+    }
   }
 
   // `first`: the first block of the cluster.
