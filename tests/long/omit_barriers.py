@@ -11,17 +11,18 @@ from pathlib import Path
 root = Path(__file__).resolve().parents[2]
 program = Path(sys.argv[1]).resolve()  # kernel_tests, built for ThreadSanitizer
 parts = 24
+slow = "*2117x33*:emulated/*/sinkhorn_large*:emulated/*/sinkhorn_100*"  # as in scripts/test: many thousand threads
 
 
 def noticed(place):
     """Whether the emulated tests fail without the barrier at FILE:LINE (None: with all of them). First the tests that
     are called like the file or its first words, then every 24th test and the others: some of every operation are among the first."""
     environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1"}
-    runs = [("emulated/*", {"GTEST_TOTAL_SHARDS": str(parts), "GTEST_SHARD_INDEX": str(part)}) for part in range(parts)]
+    runs = [(f"emulated/*-{slow}", {"GTEST_TOTAL_SHARDS": str(parts), "GTEST_SHARD_INDEX": str(part)}) for part in range(parts)]
     if place:
         environment["PERTURBINE_OMIT_BARRIER"] = place
         words = Path(place.split(":")[0]).stem.rstrip("s").split("_")
-        runs[:0] = [(f"emulated/*{'_'.join(words[:n])}*", {}) for n in range(len(words), 0, -1)]
+        runs[:0] = [(f"emulated/*{'_'.join(words[:n])}*-{slow}", {}) for n in range(len(words), 0, -1)]
     for which, part in runs:
         try:
             if subprocess.run([program, f"--gtest_filter={which}", "--gtest_brief=1"], cwd=root, capture_output=True,
