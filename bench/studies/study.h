@@ -16,6 +16,7 @@ struct VariantText {
   bool native = true;  // false: device code
   std::string says;    // what it does, in a few words
   Prediction predict = [](Cost least) { return least; };
+  bool emulated = true;  // false: device code that calls a CUDA library and so is for a GPU alone
 };
 
 struct StudyCase {
