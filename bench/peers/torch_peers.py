@@ -1,6 +1,6 @@
 """The same work in PyTorch: one line of JSON, names as in our benches, times in milliseconds.
 
-torch_peers.py [cpu|cuda]. Of several repetitions the median and the fastest. Every case is tried in every setting this
+torch_peers.py [cpu|cuda] [PART OF A NAME: those cases alone]. Of several repetitions the median and the fastest. Every case is tried in every setting this
 PyTorch has (eager, torch.compile; foreach and fused optimisers), on the CPU with one and two threads, and the setting of the
 best median counts and is named; on a GPU f32 products are tried as f32 and as TF32 (named apart), training steps are captured
 as a graph where that works. Random data.
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 
 
 device = sys.argv[1] if len(sys.argv) > 1 else "cpu"
+wanted = sys.argv[2] if len(sys.argv) > 2 else ""
 torch.set_default_dtype(torch.float32)
 if device == "cuda":
     torch.set_default_device("cuda")
@@ -279,6 +280,8 @@ cases = {  # name: settings, and what to run in one
 }
 results = {}
 for name, (settings, make) in cases.items():
+    if wanted not in name:
+        continue
     results[name] = None
     for setting in settings:
         try:
