@@ -123,7 +123,12 @@ TEST(PastBugs, AStackMappedWhereADeadOneLayIsUsable) {
   EXPECT_TRUE(std::isfinite(sums[7]));
 }
 
-// Planted faults: each must end the process with a report that names file and line.
+// Planted faults: each must end the process with a report that names the place. That process is a new one, not a
+// fork of this, whose worker threads a sanitizer would miss there.
+[[maybe_unused]] const bool in_a_new_process = [] {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  return true;
+}();
 TEST(PlantedFaults, DivergentBarrier) {
   std::vector<float> x(32);
   EXPECT_DEATH(launch(divergent_barrier, dim3(1), dim3(32), 0, executor(), x.data()),
@@ -153,6 +158,7 @@ TEST(PlantedFaults, MisalignedVectorAccess) {
 }
 TEST(PlantedFaults, MissingBarrier) {
   if (!thread_sanitizer) GTEST_SKIP() << "needs ThreadSanitizer";
+  // By name: g++ 12's reader of line tables finds a template's lines or not, depending on what is linked first.
   const auto in = numbers(64 * 64);
   std::vector<float> out(64 * 64);
   EXPECT_EXIT(
@@ -160,7 +166,7 @@ TEST(PlantedFaults, MissingBarrier) {
         launch(transpose<false>, dim3(2, 2), dim3(32, 8), 0, executor(), in.data(), out.data(), 64, 64);
         std::exit(0);
       },
-      testing::ExitedWithCode(66), "data race(.|\n)*faulty_kernels.h:[0-9]+");
+      testing::ExitedWithCode(66), "data race(.|\n)*transpose<false>");
 }
 
 }  // namespace
