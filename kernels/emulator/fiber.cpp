@@ -38,14 +38,17 @@ char* map_stack(char** lowest) {
   void* memory = mmap(nullptr, stack_bytes + page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   mprotect(memory, page_bytes, PROT_NONE);
-#if defined(__SANITIZE_ADDRESS__)
-  ASAN_UNPOISON_MEMORY_REGION(memory, stack_bytes + page_bytes);  // the address may have been a stack before
-#endif
   *lowest = static_cast<char*>(memory) + page_bytes;
   return static_cast<char*>(memory);
 }
 
-void unmap_stack(char* stack) { munmap(stack, stack_bytes + page_bytes); }
+void unmap_stack(char* stack) {
+#if defined(__SANITIZE_ADDRESS__)
+  // g++ 12's munmap leaves the marks of a stack's variables at these addresses, which may be anybody's next.
+  ASAN_UNPOISON_MEMORY_REGION(stack, stack_bytes + page_bytes);
+#endif
+  munmap(stack, stack_bytes + page_bytes);
+}
 
 void* initial_stack_pointer(char* stack, std::size_t colour, void (*entry)()) {
   const auto end = reinterpret_cast<std::uintptr_t>(stack + page_bytes + stack_bytes) - colour;
