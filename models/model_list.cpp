@@ -3,6 +3,7 @@
 
 #include "models/baselines.h"
 #include "models/causal_vae.h"
+#include "models/cpa.h"
 #include "models/diffusion.h"
 #include "models/flow.h"
 #include "models/hybrid.h"
@@ -38,7 +39,7 @@ const std::vector<std::string>& model_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> all = baseline_names();
     all.emplace_back("backbone");
-    all.insert(all.end(), {"scgen", "scvi"});
+    all.insert(all.end(), {"scgen", "cpa", "scvi"});
     all.insert(all.end(), trainable_names().begin(), trainable_names().end());
     return all;
   }();
@@ -49,6 +50,7 @@ std::unique_ptr<Model> make_model(const std::string& name) {
   if (auto baseline = make_baseline(name)) return baseline;
   if (name == "backbone") return std::make_unique<Backbone>();
   if (name == "scgen") return std::make_unique<ScGen>();
+  if (name == "cpa") return std::make_unique<Cpa>();
   if (name == "scvi") return std::make_unique<ScVi>();
   if (is_trainable(name)) return make_trainable(name);
   std::string known;

@@ -11,13 +11,48 @@
 namespace perturbine {
 namespace {
 
-constexpr ParameterSettings adam{1, 0, 1e-6f, false};
-
 std::vector<std::size_t> shuffled(std::vector<std::size_t> cells, std::uint64_t seed, std::uint64_t stream) {
   for (std::size_t i = cells.size(); i > 1; --i)
     std::swap(cells[i - 1], cells[below(philox(seed, stream, i).word[0], i)]);
   return cells;
 }
+
+// One network's steps by Adam.
+class Learner {
+ public:
+  Learner(Queue& queue, Parameters& parameters, float epsilon, std::function<void(Tape&)> loss)
+      : queue_(queue),
+        optimiser_(queue, parameters, {.decay = 0, .epsilon = epsilon, .clip = 1e30f, .average_decay = 0}),
+        arena_(queue),
+        tape_(arena_, parameters),
+        loss_(std::move(loss)) {}
+
+  void step(float rate) {
+    optimiser_.prepare(queue_, ++taken_, rate);
+    auto launches = [&] {
+      tape_.begin_step();
+      loss_(tape_);
+      tape_.backward();
+      optimiser_.apply(queue_);
+    };
+    // The first step sizes the arena, the second captures, the others replay.
+    if (taken_ == 1)
+      launches();
+    else if (taken_ == 2)
+      captured_ = queue_.capture(launches);
+    else
+      captured_.run();
+  }
+
+ private:
+  Queue& queue_;
+  Optimiser optimiser_;
+  Arena arena_;
+  Tape tape_;
+  std::function<void(Tape&)> loss_;
+  CapturedWork captured_;
+  std::size_t taken_ = 0;
+};
 
 }  // namespace
 
@@ -44,18 +79,11 @@ void PublishedModel::train(Queue& queue, const Schedule& s, const Steps& steps, 
   cells.erase(cells.begin(), cells.begin() + held);
   const std::size_t rows = rows_of_batch(s);
 
-  Optimiser optimiser(queue, *parameters_,
-                      {.rate = s.rate, .decay = 0, .epsilon = s.epsilon, .clip = 1e30f, .average_decay = 0});
-  Arena arena(queue);
-  Tape tape(arena, *parameters_);
   VectorView<float> loss;
-  auto launches = [&] {
-    tape.begin_step();
-    loss = steps.loss(tape);
-    tape.backward();
-    optimiser.apply(queue);
-  };
-  CapturedWork captured;
+  Learner model(queue, *parameters_, s.epsilon, [&](Tape& tape) { loss = steps.loss(tape); });
+  std::unique_ptr<Learner> opponent;
+  if (steps.opponent.parameters != nullptr)
+    opponent = std::make_unique<Learner>(queue, *steps.opponent.parameters, s.epsilon, steps.opponent.loss);
   const auto start = std::chrono::steady_clock::now();
   const std::size_t most = std::max<std::size_t>(1, s.epochs * cells.size() / rows);
   double best = INFINITY;
@@ -69,14 +97,12 @@ void PublishedModel::train(Queue& queue, const Schedule& s, const Steps& steps, 
     }
     steps.fill(coming, rows, step, epoch - 1);
     coming.erase(coming.begin(), coming.begin() + static_cast<std::ptrdiff_t>(rows));
-    optimiser.prepare(queue, step + 1, s.rate);
-    // The first step sizes the arena, the second captures, the others replay.
-    if (step == 1)
-      captured = queue.capture(launches);
-    else if (step == 0)
-      launches();
+    const double fall =
+        s.rate_epochs == 0 ? 1 : std::pow(static_cast<double>(s.rate_factor), (epoch - 1) / s.rate_epochs);
+    if (opponent == nullptr || step % (steps.opponent.turns + 1) == 0)
+      model.step(static_cast<float>(s.rate * fall));
     else
-      captured.run();
+      opponent->step(static_cast<float>(steps.opponent.rate * fall));
     ++step;
     if (progress && step % 50 == 0) {
       std::vector<float> of_row(rows);
@@ -108,17 +134,6 @@ Parameter PublishedModel::add_weight(const std::string& name, std::size_t rows, 
 Parameter PublishedModel::add_row(const std::string& name, std::size_t columns) {
   return parameters_->add(name, 1, columns, Initial::zero, adam);
 }
-PublishedModel::Layer PublishedModel::add_layer(const std::string& name, std::size_t out, std::size_t in, float slope) {
-  return {add_weight(name + ".weight", out, in), add_row(name + ".bias", out),
-          ops::add_batch_norm(*parameters_, name + ".norm", out, adam), slope};
-}
-
-Var PublishedModel::layer(Tape& t, Var x, const Layer& l, const Noise* noise, std::uint64_t stream) const {
-  const Var z = ops::linear(t, x, l.weight, l.bias);
-  if (noise == nullptr) return ops::batch_norm_inference(t, z, l.norm, l.slope);
-  return ops::dropout(t, ops::batch_norm(t, z, l.norm, l.slope), noise->rate, noise->offset, noise->seed, stream);
-}
-
 std::vector<float> PublishedModel::read(Queue& queue, MatrixView<const float> m) {
   std::vector<float> out(m.rows * m.columns);
   queue.read(out.data(), m.data, out.size() * sizeof(float));

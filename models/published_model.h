@@ -3,8 +3,8 @@
 #pragma once
 #include <memory>
 
-#include "engine/ops/ops.h"
 #include "models/model.h"
+#include "models/normalised_layer.h"
 
 namespace perturbine {
 
@@ -13,23 +13,22 @@ class PublishedModel : public Model {
   std::vector<std::string> report() const override { return report_; }
 
  protected:
-  /// Linear, batch norm (momentum .01, epsilon .001), leaky ReLU, dropout: the layer of scvi-tools.
-  struct Layer {
-    Parameter weight, bias;
-    ops::BatchNormParameters norm;
-    float slope = 0;  // of the leaky ReLU
-  };
-  /// Dropout of a training step.
-  struct Noise {
-    VectorView<const std::uint64_t> offset;
-    std::uint64_t seed = 0;
-    float rate = 0;
-  };
+  using Layer = NormalisedLayer;
+  using Noise = DropoutNoise;
   struct Schedule {
     std::size_t batch = 32, epochs = 100;
     std::size_t patience = 0;    // epochs without a fall of the watched loss after which training stops; 0: never
     double held_out_share = .1;  // of the training cells, which are watched or, as in the packages, unused
     float rate = 1e-3f, epsilon = .01f;
+    std::size_t rate_epochs = 0;  // after which the rate is multiplied by rate_factor; 0: never
+    float rate_factor = 1;
+  };
+  /// A second network with an aim of its own, which takes `turns` steps after each one of the model's.
+  struct Opponent {
+    Parameters* parameters = nullptr;  // null: there is none
+    float rate = 1e-3f;
+    std::size_t turns = 0;
+    std::function<void(Tape& tape)> loss;
   };
   struct Steps {
     /// Writes a batch, the first `rows` of `cells`, to device memory.
@@ -37,6 +36,7 @@ class PublishedModel : public Model {
         fill;
     /// Runs forward and returns the rows' losses.
     std::function<VectorView<float>(Tape& tape)> loss;
+    Opponent opponent = {};
     /// The loss of cells that do not train; may be empty.
     std::function<double(const std::vector<std::size_t>& cells)> watch;
   };
@@ -47,11 +47,16 @@ class PublishedModel : public Model {
   /// Trains over shuffled epochs, which run into one another so that every batch is whole; reports how it ended.
   void train(Queue& queue, const Schedule& schedule, const Steps& steps, const ProgressCallback& progress);
 
-  Layer add_layer(const std::string& name, std::size_t out, std::size_t in, float slope);
+  /// Adam with L2 penalty, the model's parameters.
+  static constexpr ParameterSettings adam{1, 0, 1e-6f, false};
+  Layer add_layer(const std::string& name, std::size_t out, std::size_t in, float slope) {
+    return add_normalised_layer(*parameters_, name, out, in, slope, adam);
+  }
   Parameter add_weight(const std::string& name, std::size_t rows, std::size_t columns);
   Parameter add_row(const std::string& name, std::size_t columns);
-  /// Without noise by the running statistics.
-  Var layer(Tape& tape, Var x, const Layer& layer, const Noise* noise, std::uint64_t stream) const;
+  static Var layer(Tape& tape, Var x, const Layer& layer, const Noise* noise, std::uint64_t stream) {
+    return normalised_layer(tape, x, layer, noise, stream);
+  }
 
   /// Calls body(tape, first, count) for blocks of rows, with frozen parameters.
   template <class Body>

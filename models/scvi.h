@@ -1,7 +1,7 @@
 // scVI (Lopez et al., Nature Methods 15:1053, 2018) with perturbations as the covariates of its decoder, a published
 // system held to the defaults of its package.
 #pragma once
-#include "models/published_model.h"
+#include "models/count_model.h"
 
 namespace perturbine {
 
@@ -19,16 +19,12 @@ struct ScViRecipe {
 /// categories; here every perturbation has a column that holds its dose, so that combinations are decoded too. A
 /// prediction decodes control cells of the context with the covariates of the query; a perturbation that was not seen
 /// does nothing.
-class ScVi final : public PublishedModel {
+class ScVi final : public CountModel {
  public:
   explicit ScVi(const ScViRecipe& recipe = {}) : recipe_(recipe) {}
   std::string name() const override { return "scvi"; }
   void fit(Queue& queue, const TrainingData& data, const TrainingOptions& options,
            const ProgressCallback& progress) override;
-  /// The mean of cells drawn from every control cell of the context, at least 2000.
-  std::vector<double> predict_mean(Queue& queue, const Query& query) const override;
-  /// Counts drawn for control cells of the context, each at most once.
-  GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const override;
 
  private:
   struct Batch;
@@ -36,15 +32,10 @@ class ScVi final : public PublishedModel {
   VectorView<float> loss(Tape& tape, const Batch& batch) const;
   /// The covariates of a condition.
   std::vector<float> covariates(const Condition& condition) const;
-  /// Counts of these cells under a condition.
-  GeneratedCells drawn(Queue& queue, const std::vector<std::size_t>& cells, const Condition& condition,
-                       std::uint64_t seed) const;
+  Decoded decode(Tape& tape, Var log_counts, VectorView<const float> total, const Query& query,
+                 VectorView<const std::uint64_t> offset, std::uint64_t seed) const override;
 
   ScViRecipe recipe_;
-  std::vector<std::string> perturbations_;  // rising
-  std::vector<float> counts_;               // [cells, genes]
-  std::vector<float> total_;                // of each cell's counts, at least 1
-  std::size_t most_values_ = 0;             // counts that are not zero, in any cell
   Layer encoder_, decoder_;
   Parameter mean_w_, mean_b_, variance_w_, variance_b_, share_w_, share_b_, zero_w_, zero_b_, log_dispersion_;
 };

@@ -31,6 +31,11 @@ inline GradientMemory gradient_memory(Tape& t, Var v) {
   if (!to.accumulate) return {to.view, {}};
   return {t.arena().matrix<float>(value.rows, value.columns), to.view};
 }
+inline GradientMemory gradient_memory(Tape& t, Parameter p) {
+  const Tape::Target to = t.gradient_target(p);
+  if (!to.accumulate) return {to.view, {}};
+  return {t.arena().matrix<float>(to.view.rows, to.view.columns), to.view};
+}
 inline void finish_gradient(Tape& t, const GradientMemory& m) {
   if (m.sum.data != nullptr) t.queue().run(Combine<float>{m.sum, m.view, m.sum, 1, 1});
 }

@@ -1,3 +1,4 @@
+#include "engine/ops/add_gradient.h"
 #include "engine/ops/ops.h"
 #include "kernels/normalisation/batch_norm.h"
 #include "kernels/normalisation/film_layer_norm.h"
@@ -76,9 +77,9 @@ struct BatchNormRecord {
   float slope;
 
   void backward(Tape& t) const {
-    const Tape::Target dx = t.gradient_target(x), dgain = t.gradient_target(p.gain), dbias = t.gradient_target(p.bias);
-    require(!dgain.accumulate && !dbias.accumulate, "batch_norm: a gain or bias is used twice");
     const std::size_t n = t.value(x).columns;
+    const Tape::Target dx = t.gradient_target(x);
+    const GradientMemory dgain = gradient_memory(t, p.gain), dbias = gradient_memory(t, p.bias);
     t.queue().run(BatchNormBackward<float>{t.value(x),
                                            t.gradient(y),
                                            row_of(t, p.gain),
@@ -90,6 +91,7 @@ struct BatchNormRecord {
                                            {dbias.view.data, n},
                                            slope,
                                            dx.accumulate});
+    finish_gradient(t, dgain), finish_gradient(t, dbias);
   }
 };
 

@@ -1,12 +1,13 @@
-// Rows scaled by a learned dose response: 1 at dose 1, 0 at dose 0, rising between and beyond.
+// Rows scaled by a learned dose response: 0 at dose 0, rising.
 #pragma once
 #include "kernels/core/formulas.h"
 #include "kernels/core/operation.h"
 
 namespace perturbine {
 
-/// sigmoid: a Hill curve; monotone: a mixture of saturating and linear responses.
-enum class DoseCurve { sigmoid, monotone };
+/// sigmoid: a Hill curve; monotone: a mixture of saturating and linear responses; both are 1 at dose 1. log_sigmoid:
+/// the doser of CPA (Lotfollahi et al., Mol Syst Biol 19:e11517, 2023), of any height.
+enum class DoseCurve { sigmoid, monotone, log_sigmoid };
 
 namespace formulas {
 
@@ -19,6 +20,7 @@ struct DoseResponse {
 /// sigmoid   two parameters: s(d) = H(d) / H(1), H(d) = 1 / (1 + exp(-exp(p0) (log d - p1)))
 /// monotone  four: s(d) = sum of softplus(p_k) f_k(d) / sum of softplus(p_k) f_k(1), f_k(d) = d / (d + t_k) with
 ///           t = 0.1, 1 and 10, and f_3(d) = d
+/// log_sigmoid  two: s(d) = S(p0 log(1 + d) + p1) - S(p1), S(u) = 1 / (1 + exp(-u))
 PERTURBINE_HOST_DEVICE inline DoseResponse dose_response(DoseCurve curve, float dose, const float* p) {
   DoseResponse r;
   if (!(dose > 0)) return r;
@@ -28,6 +30,13 @@ PERTURBINE_HOST_DEVICE inline DoseResponse dose_response(DoseCurve curve, float 
     r.value = exp(softplus(-at_one) - softplus(-u));
     r.slope[0] = r.value * (rest * u - rest_at_one * at_one);
     r.slope[1] = r.value * h * (rest_at_one - rest);
+    return r;
+  }
+  if (curve == DoseCurve::log_sigmoid) {
+    const float u = log1p(dose), s = sigmoid(fused(p[0], u, p[1])), at_zero = sigmoid(p[1]);
+    r.value = s - at_zero;
+    r.slope[0] = s * (1.0f - s) * u;
+    r.slope[1] = s * (1.0f - s) - at_zero * (1.0f - at_zero);
     return r;
   }
   const float half[3] = {0.1f, 1.0f, 10.0f};
@@ -43,7 +52,7 @@ PERTURBINE_HOST_DEVICE inline DoseResponse dose_response(DoseCurve curve, float 
   return r;
 }
 PERTURBINE_HOST_DEVICE inline std::size_t dose_parameters(DoseCurve curve) {
-  return curve == DoseCurve::sigmoid ? 2 : 4;
+  return curve == DoseCurve::monotone ? 4 : 2;
 }
 
 }  // namespace formulas
@@ -52,7 +61,7 @@ PERTURBINE_HOST_DEVICE inline std::size_t dose_parameters(DoseCurve curve) {
 template <class T>
 struct DoseScale {
   MatrixView<const T> x;                    // [rows, width]
-  MatrixView<const T> parameters;           // [rows, 2 (sigmoid) or 4 (monotone)]
+  MatrixView<const T> parameters;           // [rows, dose_parameters(curve)]
   VectorView<const accumulator_t<T>> dose;  // [rows]
   MatrixView<T> y;                          // [rows, width]
   DoseCurve curve = DoseCurve::sigmoid;

@@ -125,10 +125,11 @@ TEST(PastBugs, AStackMappedWhereADeadOneLayIsUsable) {
 
 // Planted faults: each must end the process with a report that names the place. That process is a new one, not a
 // fork of this, whose worker threads a sanitizer would miss there.
-[[maybe_unused]] const bool in_a_new_process = [] {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  return true;
-}();
+class InANewProcess : public testing::Environment {
+  void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+};
+[[maybe_unused]] testing::Environment* const in_a_new_process =
+    testing::AddGlobalTestEnvironment(new InANewProcess);  // NOLINT: gtest deletes it
 TEST(PlantedFaults, DivergentBarrier) {
   std::vector<float> x(32);
   EXPECT_DEATH(launch(divergent_barrier, dim3(1), dim3(32), 0, executor(), x.data()),

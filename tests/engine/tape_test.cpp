@@ -97,11 +97,12 @@ struct Network {
         tape, F,
         {x0.matrix(rows, in), alpha.view(), sigma.view(), weight.view(), variance.view(), draw.view(), Target::x0, 77},
         row_weight.view());
-    // A second loss, on a second use of the table and of the last weights.
+    // A second loss, on a second use of the table, of batch norm and of the last weights.
     const Var again =
         ops::set_embedding(tape, table, {offsets.view(), index.view(), member_row.view(), set_weight.view()}, rows);
     const VectorView<float> second =
-        ops::squared_error_loss(tape, ops::linear(tape, again, w_out, b_out), x.matrix(rows, in), row_weight.view());
+        ops::squared_error_loss(tape, ops::linear(tape, ops::batch_norm(tape, again, norm, 1), w_out, b_out),
+                                x.matrix(rows, in), row_weight.view());
     tape.backward();
     double sum = 0;
     for (std::size_t i = 0; i < rows; ++i) sum += static_cast<double>(rows_loss[i] + second[i]) / rows;

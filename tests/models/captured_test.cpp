@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/emulator/install.h"
+#include "models/cpa.h"
 #include "models/scgen.h"
 #include "models/scvi.h"
 #include "tests/models/toy.h"
@@ -32,6 +33,8 @@ Outcome train_and_sample(const std::string& name, bool eager) {
   std::unique_ptr<Model> model;
   if (name == "scgen")
     model = std::make_unique<ScGen>(ScGenRecipe{.hidden = 12, .latent = 4, .batch = 60, .epochs = 1});
+  else if (name == "cpa")
+    model = std::make_unique<Cpa>(CpaRecipe{.hidden = 12, .latent = 4, .batch = 60, .epochs = 2});
   else if (name == "scvi")
     model = std::make_unique<ScVi>(ScViRecipe{.hidden = 12, .latent = 4, .batch = 60, .warm_up = 2, .epochs = 1});
   else
@@ -73,7 +76,7 @@ TEST_P(Captured, StepsEqualEagerOnes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryModel, Captured,
-                         testing::Values("diffusion", "flow", "causal-vae", "hybrid", "scgen", "scvi"));
+                         testing::Values("diffusion", "flow", "causal-vae", "hybrid", "scgen", "cpa", "scvi"));
 
 }  // namespace
 }  // namespace perturbine

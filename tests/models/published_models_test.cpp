@@ -1,9 +1,11 @@
-// scGen and scVI: learn what their papers say they learn, compose as documented, give the same bits from any thread
-// count.
+// scGen, scVI and CPA: learn what their papers say they learn, compose as documented, give the same bits from any
+// thread count.
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 
+#include "models/cpa.h"
 #include "models/scgen.h"
 #include "models/scvi.h"
 #include "tests/models/toy.h"
@@ -174,6 +176,91 @@ TEST(ScVi, SameBitsFromAnyThreadCount) {
     model.fit(queue, d, {}, {});
     means.push_back(model.predict_mean(queue, {parse_condition("A"), 0}));
     EXPECT_NE(model.report()[0].find("scvi: 3 of at most 3 epochs of 216 cells"), std::string::npos);
+  }
+  EXPECT_EQ(means[0], means[1]);
+}
+
+CpaRecipe small_cpa() {
+  CpaRecipe r;
+  r.hidden = 32, r.layers = 2, r.latent = 8, r.batch = 48, r.epochs = 600, r.adversary_hidden = 16,
+  r.adversary_layers = 1;
+  return r;
+}
+
+TEST(Cpa, EmbedsPerturbationsAndAddsThem) {
+  Queue queue(test_device(), {.threads = 2});
+  const TrainingData d = toy();
+  Cpa model(small_cpa());
+  model.fit(queue, d, {}, {});
+  const auto at = [&](const char* label) { return model.predict_mean(queue, {parse_condition(label), 0}); };
+  // What is decoded are expected counts: logarithms of means lie above means of logarithms, here by about .2.
+  const auto control = at("control");
+  const auto rises = [&](const char* label, std::size_t gene) { return at(label)[gene] - control[gene]; };
+  const auto observed_rise = [&](const char* label, std::size_t gene) {
+    return observed(d, label)[gene] - observed(d, "control")[gene];
+  };
+  for (const std::size_t gene : {1u, 5u, 9u, 13u, 17u})
+    EXPECT_GT(rises("A", gene), .3 * observed_rise("A", gene)) << gene;
+  for (const std::size_t gene : {2u, 6u, 10u, 14u, 18u})
+    EXPECT_GT(rises("B", gene), .3 * observed_rise("B", gene)) << gene;
+  EXPECT_GT(rises("A+B", 1), .4 * rises("A", 1));
+  EXPECT_GT(rises("A+B", 2), .4 * rises("B", 2));
+  // Half a dose is between, what was never seen does nothing.
+  EXPECT_GT(distance(at("A:0.5"), control), .2 * distance(at("A"), control));
+  EXPECT_LT(distance(at("A:0.5"), control), .95 * distance(at("A"), control));
+  EXPECT_EQ(at("Z"), control);
+  EXPECT_EQ(at("A+Z"), at("A"));
+  const GeneratedCells cells = model.sample(queue, {parse_condition("A"), 0}, 40, 3);
+  EXPECT_EQ(cells.count, 40u);
+  EXPECT_TRUE(cells.counts.empty());
+  for (const float v : cells.expression) EXPECT_TRUE(std::isfinite(v) && v >= 0);
+  EXPECT_EQ(model.sample(queue, {parse_condition("A"), 0}, 40, 3).expression, cells.expression);
+}
+
+// How well a nearest-mean rule tells A's basal states from the control's, on the half of the cells it has not seen.
+double told_apart(Queue& queue, const TrainingData& d, const Cpa& model, std::size_t latent) {
+  std::vector<std::size_t> cells(d.cells());
+  std::iota(cells.begin(), cells.end(), std::size_t{0});
+  const std::vector<float> z = model.basal_states(queue, cells);
+  std::vector<std::vector<double>> mean(2, std::vector<double>(latent, 0));
+  for (std::size_t i = 0; i < d.cells(); ++i)
+    for (std::size_t k = 0; i % 2 == 0 && d.condition[i] < 2 && k < latent; ++k)
+      mean[static_cast<std::size_t>(d.condition[i])][k] += static_cast<double>(z[i * latent + k]) / 30;
+  double right = 0, all = 0;
+  for (std::size_t i = 1; i < d.cells(); i += 2) {
+    if (d.condition[i] > 1) continue;
+    double to[2] = {0, 0};
+    for (std::size_t c = 0; c < 2; ++c)
+      for (std::size_t k = 0; k < latent; ++k)
+        to[c] += std::pow(static_cast<double>(z[i * latent + k]) - mean[c][k], 2);
+    all += 1, right += (to[1] < to[0]) == (d.condition[i] == 1);
+  }
+  return right / all;
+}
+
+TEST(Cpa, TheAdversaryTakesPerturbationsOutOfTheBasalState) {
+  Queue queue(test_device(), {.threads = 2});
+  const TrainingData d = toy();
+  CpaRecipe with = small_cpa(), without = small_cpa();
+  with.adversary_weight = 5, without.adversary_weight = 0;
+  Cpa fooling(with), plain(without);
+  fooling.fit(queue, d, {}, {}), plain.fit(queue, d, {}, {});
+  EXPECT_GT(told_apart(queue, d, plain, with.latent), .8);
+  EXPECT_LT(told_apart(queue, d, fooling, with.latent), told_apart(queue, d, plain, with.latent) - .1);
+}
+
+TEST(Cpa, SameBitsFromAnyThreadCount) {
+  const TrainingData d = toy();
+  CpaRecipe recipe = small_cpa();
+  recipe.epochs = 20;
+  std::vector<std::vector<double>> means;
+  for (const int threads : {1, 3}) {
+    Queue queue(Device::cpu, {.threads = threads});
+    Cpa model(recipe);
+    model.fit(queue, d, {}, {});
+    means.push_back(model.predict_mean(queue, {parse_condition("A"), 0}));
+    EXPECT_NE(model.report()[0].find("cpa: 20 of at most 20 epochs of 216 cells"), std::string::npos)
+        << model.report()[0];
   }
   EXPECT_EQ(means[0], means[1]);
 }

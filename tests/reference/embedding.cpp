@@ -78,6 +78,10 @@ double hill(double dose, double log_slope, double middle) {
 double response(DoseCurve curve, double dose, const double* p) {
   if (dose <= 0) return 0;
   if (curve == DoseCurve::sigmoid) return hill(dose, p[0], p[1]) / hill(1, p[0], p[1]);
+  if (curve == DoseCurve::log_sigmoid) {
+    auto sigmoid = [](double u) { return 1 / (1 + std::exp(-u)); };
+    return sigmoid(p[0] * std::log1p(dose) + p[1]) - sigmoid(p[1]);
+  }
   auto mixture = [&](double d) {
     return softplus(p[0]) * d / (d + .1) + softplus(p[1]) * d / (d + 1) + softplus(p[2]) * d / (d + 10) +
            softplus(p[3]) * d;
