@@ -194,6 +194,12 @@ void print_result(const Common& c, const std::string& command, const std::string
   std::printf("%s\n", j.dump(1).c_str());
 }
 
+bool is_free(const std::string& path) {
+  std::error_code code;
+  if (!std::filesystem::exists(path, code)) return true;
+  return std::filesystem::is_directory(path, code) && std::filesystem::is_empty(path, code);
+}
+
 void claim_output(const std::string& path, bool force) {
   namespace fs = std::filesystem;
   std::error_code code;

@@ -60,6 +60,8 @@ std::function<void(const std::string&)> sayer(const Common& common);
 void print_result(const Common& common, const std::string& command, const std::string& out,
                   const nlohmann::ordered_json& fields);
 
+/// Whether nothing stands at a path, or an empty folder, as a refused command may have left it.
+bool is_free(const std::string& path);
 /// Refuses an output that is already there; `force` replaces it. Checks that its folder can be written.
 void claim_output(const std::string& path, bool force);
 

@@ -26,7 +26,7 @@ std::vector<std::string> split_list(const std::string& s) {
 }
 
 void claim_folder(const std::string& path, bool force) {
-  require_input(!fs::exists(path) || force, path,
+  require_input(is_free(path) || force, path,
                 ": is already there; choose another --out or say --force to replace its files");
   std::error_code code;
   fs::create_directories(path, code);
@@ -206,6 +206,9 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
     } else {
       for (const std::string& l : predicted.labels)
         if (l != control_label) {
+          require_input(std::find(real.labels.begin(), real.labels.end(), l) != real.labels.end(), o->predicted,
+                        ": holds cells of '", l, "', of which ", real.path,
+                        " has none to judge them by; predict conditions that were measured");
           SplitEntry e;
           e.condition = l;
           lists.test.push_back(e);

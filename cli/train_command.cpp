@@ -30,10 +30,9 @@ void train(TrainOptions& o, const Common& common) {
   fresh->check_options(o.training);
   const std::string checkpoint = o.out + "/checkpoint.h5";
   std::error_code code;
-  const bool there = fs::exists(o.out, code);
-  require_input(!there || o.resume || o.force, o.out,
+  require_input(is_free(o.out) || o.resume || o.force, o.out,
                 ": is already there; say --resume to go on with it or --force to replace it");
-  if (!there) claim_output(o.out, false);
+  if (!fs::exists(o.out, code)) claim_output(o.out, false);
   const Dataset data = read_dataset(o.data, sayer(common));
   const auto lists = read_split(o.split);
   require_input(lists.size() == 1, o.split, ": has ", lists.size(),

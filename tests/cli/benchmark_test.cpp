@@ -56,6 +56,16 @@ TEST(Program, PredictEvaluateAndBenchmarkRun) {
           "/held.h5ad --predicted-expression counts --split " + p.split + " --out " + folder() + "/evaluated");
   EXPECT_EQ(o.code, 0) << o.err;
   EXPECT_NE(o.out.find("SIMULATED"), std::string::npos);
+  const std::string unmeasured = folder() + "/unmeasured.h5ad";
+  ASSERT_EQ(run("predict --quiet --run " + p.run_folder + " --condition P1+P2+P3 --cells 20 --out " + unmeasured).code,
+            0);
+  expect_refused("evaluate --real " + p.data + " --predicted " + unmeasured + " --predicted-expression counts --out " +
+                     folder() + "/nothing",
+                 "holds cells of 'P1+P2+P3', of which " + p.data + " has none to judge them by");
+  // What was refused leaves nothing in the way.
+  o = run("evaluate --quiet --real " + p.data + " --predicted " + folder() +
+          "/held.h5ad --predicted-expression counts --out " + folder() + "/nothing");
+  EXPECT_EQ(o.code, 0) << o.err;
   // Units run side by side on three threads, one after another on one: the same numbers.
   for (const char* threads : {"3", "1"}) {
     o = run("benchmark --quiet --data " + p.data + " --split " + p.split +
