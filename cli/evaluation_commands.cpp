@@ -9,6 +9,7 @@
 #include "evaluation/enrichment.h"
 #include "evaluation/scoring.h"
 #include "io/file.h"
+#include "io/h5ad.h"
 #include "io/hdf5.h"
 #include "io/known_interactions.h"
 
@@ -173,7 +174,8 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
   add_data_options(app, o->data, false);
   app.get_option("--data")->required(false);
   app.add_option("--real", o->data.path, "real cells (.h5ad)")->required();
-  app.add_option("--predicted", o->predicted, "generated cells of any tool (.h5ad), obs/condition names the conditions")
+  app.add_option("--predicted", o->predicted,
+                 "generated cells of any tool (.h5ad), read by the same columns where it has them")
       ->required();
   app.add_option("--predicted-expression", o->predicted_expression, "counts or log1p");
   app.add_option("--split", o->split, "split file: groups, and what was training");
@@ -190,6 +192,17 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
     p.expression = o->predicted_expression;
     p.memory_megabytes = common.memory;
     p.allow_no_control = true;
+    // Columns that were named for the real cells name those of the generated ones too, where these have them.
+    {
+      const H5adFile file(o->predicted);
+      const auto follow = [&](std::string& column, const std::string& named) {
+        if (named == "none" || (!named.empty() && file.has_column(named))) column = named;
+      };
+      follow(p.condition_column, o->data.condition_column), follow(p.cell_type_column, o->data.cell_type_column);
+      follow(p.batch_column, o->data.batch_column), follow(p.time_column, o->data.time_column);
+      follow(p.library_size_column, o->data.library_size_column);
+      p.control = o->data.control;
+    }
     const Dataset predicted = read_dataset(p, sayer(common));
     // Genes by name.
     std::vector<std::size_t> gene;
@@ -229,17 +242,21 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
     r.library_size_source = real.library_size_source;
     const auto means = predicted_means(o->predicted, predicted.genes());
     std::size_t from_stated = 0, from_cells = 0;
+    // Cells without a cell type stand for any; a file's only cell type is not looked at.
+    const bool any_context =
+        real.contexts.size() == 1 || (predicted.contexts.size() == 1 && predicted.contexts[0].empty());
     for (const Fold::Entry& e : fold.test) {
       std::vector<std::size_t> cells;
       for (std::size_t i = 0; i < predicted.cells(); ++i) {
-        const bool same_context = e.context.empty() || predicted.contexts.size() == 1 ||
-                                  predicted.contexts[static_cast<std::size_t>(predicted.context[i])] == e.context;
+        const bool same_context =
+            any_context || predicted.contexts[static_cast<std::size_t>(predicted.context[i])] == e.context;
         if (predicted.labels[static_cast<std::size_t>(predicted.condition[i])] == e.label && same_context)
           cells.push_back(i);
       }
       if (cells.empty()) {
-        say(common, text(o->predicted, ": has no cells of ", e.label, e.context.empty() ? "" : " in " + e.context,
-                         "; left out"));
+        if (!o->split.empty())
+          say(common, text(o->predicted, ": has no cells of ", e.label, e.context.empty() ? "" : " in " + e.context,
+                           "; left out"));
         continue;
       }
       require_input(cells.size() >= 2, o->predicted, ": has one cell of ", e.label, "; at least 2 are needed");
@@ -261,7 +278,8 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
       stated != means.end() ? ++from_stated : ++from_cells;
       scoring.score("predicted", common.seed, fold.name, e, held_out(real, effects, e), prediction);
     }
-    require_input(!r.rows.empty(), o->predicted, ": has no cells of any held-out condition");
+    require_input(!r.rows.empty(), o->predicted, ": has no cells of any held-out condition",
+                  any_context ? "" : " in the cell types of " + real.path);
     r.mean_source = from_cells == 0    ? "uns/perturbine/predicted_mean"
                     : from_stated == 0 ? "mean of the cells"
                                        : "uns/perturbine/predicted_mean where stated, else mean of the cells";

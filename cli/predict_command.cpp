@@ -26,10 +26,14 @@ Condition known_condition(const std::string& label, const TrainingData& data) {
   for (const auto& p : c.parts) {
     if (std::find(known.begin(), known.end(), p.name) != known.end()) continue;
     if (data.features && data.features->find(p.name) != nullptr) continue;
-    std::string near;
-    for (const std::string& n : near_spellings(p.name, known)) near += (near.empty() ? "" : ", ") + n;
-    throw InputError(
-        text("perturbation '", p.name, "' was not in training", near.empty() ? "" : "; near spellings: " + near));
+    std::string names;
+    for (const std::string& n : near_spellings(p.name, known)) names += (names.empty() ? "" : ", ") + n;
+    if (!names.empty())
+      throw InputError(text("perturbation '", p.name, "' was not in training; near spellings: ", names));
+    std::sort(known.begin(), known.end());
+    for (std::size_t k = 0; k < std::min<std::size_t>(10, known.size()); ++k) names += (k == 0 ? "" : ", ") + known[k];
+    throw InputError(text("perturbation '", p.name, "' was not in training; the run knows ", names,
+                          known.size() > 10 ? text(" and ", known.size() - 10, " more") : ""));
   }
   return c;
 }

@@ -123,5 +123,36 @@ TEST(Program, ABenchmarkComparesModelsUnderOptionsOfTheirOwn) {
   expect_refused(common + "--models backbone --known-interactions " + p.split, "an interaction is a pair");
 }
 
+// Cells of one type are judged by real cells of that type, not of all.
+TEST(Program, EvaluateComparesWithinCellTypes) {
+  const std::string data = folder() + "/types.h5ad", split = folder() + "/types.json", run_folder = folder() + "/types",
+                    out = folder() + "/types_evaluated";
+  ASSERT_EQ(run("simulate --quiet --preset screen --genes 60 --cells 20 --out " + data).code, 0);
+  ASSERT_EQ(run("split --kind random " + data + " --out " + split).code, 0);
+  ASSERT_EQ(run("train --quiet --data " + data + " --split " + split +
+                " --model flow --steps 5 --hidden 16 --blocks 1 --out " + run_folder)
+                .code,
+            0);
+  ASSERT_EQ(
+      run("predict --quiet --run " + run_folder + " --condition P1 --cell-type type2 --cells 30 --out " + out + ".h5ad")
+          .code,
+      0);
+  const Outcome o =
+      run("evaluate --real " + data + " --predicted " + out + ".h5ad --predicted-expression counts --out " + out);
+  ASSERT_EQ(o.code, 0) << o.err;
+  const std::string rows = read_text(out + "/metrics.csv");
+  EXPECT_NE(rows.find("P1,type2,l2"), std::string::npos) << rows.substr(0, 400);
+  EXPECT_EQ(rows.find("P1,type1,"), std::string::npos);
+  // The column of conditions may have any name, in both files.
+  expect_refused(
+      "evaluate --real " + data + " --condition-column guide --predicted " + out + ".h5ad --out " + out + "2",
+      "no column 'guide'");
+  EXPECT_EQ(run("evaluate --quiet --real " + data +
+                " --condition-column cell_type --control type1 --cell-type-column none --predicted " + data +
+                " --out " + out + "3")
+                .code,
+            0);
+}
+
 }  // namespace
 }  // namespace perturbine

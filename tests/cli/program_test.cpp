@@ -274,7 +274,7 @@ TEST(Program, PerturbationsNeverTrainedAreKnownByTheirFeatures) {
   expect_refused("predict --quiet --run " + r + " --condition NEWER --out " + folder() + "/x.h5ad",
                  "'NEWER' was not in training");
   expect_refused("predict --quiet --run " + p.run_folder + " --condition NEW --out " + folder() + "/x.h5ad",
-                 "'NEW' was not in training");
+                 "'NEW' was not in training; the run knows P1");
   expect_refused(p.train + " --resume --out " + r, "another --perturbation-embedding");
   EXPECT_EQ(run(p.train + " --resume --perturbation-embedding " + table + " --out " + r).code, 0);
   write_text(table, "a\t1\nb\t2\nc\t3\n");
