@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/core/philox.h"
+#include "models/real_cells.h"
 
 namespace perturbine {
 namespace {
@@ -201,6 +202,27 @@ void Cpa::fit(Queue& queue, const TrainingData& data, const TrainingOptions& opt
                       adversary.learn(tape, encoder.value(basal), batch.labels(classes.size(), false), c.offset.view());
                     }};
   train(queue, schedule, steps, progress);
+  choose_cells(queue);
+}
+
+void Cpa::choose_cells(Queue& queue) {
+  double error[2] = {0, 0};
+  for (std::size_t c = 0; c < data_.contexts.size(); ++c) {
+    const auto cells = controls_of(data_, c);
+    std::vector<double> observed(data_.genes, 0);
+    for (const std::size_t i : cells)
+      for (std::size_t g = 0; g < data_.genes; ++g)
+        observed[g] += static_cast<double>(data_.row(i)[g]) / static_cast<double>(cells.size());
+    for (const bool drawn : {false, true}) {
+      draws_ = drawn;
+      const auto mean = predict_mean(queue, {data_.conditions[0], c});
+      for (std::size_t g = 0; g < data_.genes; ++g) error[drawn] += (mean[g] - observed[g]) * (mean[g] - observed[g]);
+    }
+  }
+  draws_ = error[1] < error[0];
+  report_[0] +=
+      text("; cells are ", draws_ ? "counts drawn" : "expected counts", ": control cells' mean comes back within ",
+           std::sqrt(error[draws_]), ", by the other within ", std::sqrt(error[!draws_]));
 }
 
 CountModel::Decoded Cpa::decode(Tape& t, Var log_counts, VectorView<const float> total, const Query& query,

@@ -22,7 +22,9 @@ struct CpaRecipe {
 /// condition (weighted by n / n_c - 1, as the package does) and context on the basal state, which take two steps after
 /// each of the autoencoder's. All epochs are trained; the package may stop earlier, by a score of a tenth of the
 /// cells, which on two thousand cells stopped at half the epochs with a fit half as good. A prediction decodes control
-/// cells of the context: as the package has it, their expected counts, which do not vary as counts do. A perturbation
+/// cells of the context. Their expected counts, which the package predicts, or counts drawn from the decoder's
+/// distribution: what gives the control cells' own mean of log1p expression back more nearly. Expectations lie above
+/// means of logarithms where counts are few, drawn counts below where dispersions have not been learned. A perturbation
 /// that was not seen does nothing.
 class Cpa final : public CountModel {
  public:
@@ -43,7 +45,8 @@ class Cpa final : public CountModel {
   /// Expected counts [rows, genes].
   Var rates(Tape& tape, Var z, VectorView<const float> total, const Noise* noise) const;
   VectorView<float> loss(Tape& tape, const Batch& batch, LatentAdversary& adversary) const;
-  bool draws() const override { return false; }
+  bool draws() const override { return draws_; }
+  void choose_cells(Queue& queue);
   Decoded decode(Tape& tape, Var log_counts, VectorView<const float> total, const Query& query,
                  VectorView<const std::uint64_t> offset, std::uint64_t seed) const override;
   HostOperators operators_of(const std::vector<const Condition*>& conditions) const;
@@ -55,6 +58,7 @@ class Cpa final : public CountModel {
   }
 
   CpaRecipe recipe_;
+  bool draws_ = false;
   std::size_t slots_ = 1;                 // most parts of a training condition
   std::vector<double> condition_weight_;  // of each condition
   std::vector<Layer> encoder_, decoder_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
 #include <numeric>
 
 #include "models/cpa.h"
@@ -193,7 +194,6 @@ TEST(Cpa, EmbedsPerturbationsAndAddsThem) {
   Cpa model(small_cpa());
   model.fit(queue, d, {}, {});
   const auto at = [&](const char* label) { return model.predict_mean(queue, {parse_condition(label), 0}); };
-  // What is decoded are expected counts: logarithms of means lie above means of logarithms, here by about .2.
   const auto control = at("control");
   const auto rises = [&](const char* label, std::size_t gene) { return at(label)[gene] - control[gene]; };
   const auto observed_rise = [&](const char* label, std::size_t gene) {
@@ -212,9 +212,17 @@ TEST(Cpa, EmbedsPerturbationsAndAddsThem) {
   EXPECT_EQ(at("A+Z"), at("A"));
   const GeneratedCells cells = model.sample(queue, {parse_condition("A"), 0}, 40, 3);
   EXPECT_EQ(cells.count, 40u);
-  EXPECT_TRUE(cells.counts.empty());
   for (const float v : cells.expression) EXPECT_TRUE(std::isfinite(v) && v >= 0);
   EXPECT_EQ(model.sample(queue, {parse_condition("A"), 0}, 40, 3).expression, cells.expression);
+  // Drawn counts or expected ones, by which the control cells' mean comes back.
+  const std::string line = model.report()[0];
+  EXPECT_EQ(line.find("counts drawn") == std::string::npos, cells.counts.empty()) << line;
+  double chosen = 0, other = 0;
+  const std::size_t at_number = line.find("comes back within ");
+  ASSERT_EQ(std::sscanf(line.c_str() + at_number, "comes back within %lf, by the other within %lf", &chosen, &other),
+            2);
+  EXPECT_LT(chosen, other);
+  EXPECT_NEAR(chosen, distance(control, observed(d, "control")), 1e-3);
 }
 
 // How well a nearest-mean rule tells A's basal states from the control's, on the half of the cells it has not seen.
