@@ -78,10 +78,10 @@ void embedding(CaseList& list) {
                  o.template input_values<accumulator_t<T>>("weight", weight), o.output("y", s[0], s[1])};
            },
            {"graph_mean"});
-  for (const auto& [curve, variant] :
-       std::vector<std::pair<DoseCurve, std::string>>{{DoseCurve::sigmoid, "sigmoid"},
-                                                      {DoseCurve::monotone, "monotone"},
-                                                      {DoseCurve::log_sigmoid, "log_sigmoid"}}) {
+  for (const DoseCurve curve : {DoseCurve::sigmoid, DoseCurve::monotone, DoseCurve::log_sigmoid}) {
+    const std::string variant = curve == DoseCurve::sigmoid    ? "sigmoid"
+                                : curve == DoseCurve::monotone ? "monotone"
+                                                               : "log_sigmoid";
     const std::vector<Shape> shapes{{71, 229}, {29, 541}, {1, 64}, {64, 1}};
     auto dose = [](double u, double) { return u < .1 ? 0 : 4 * u; };
     list.add(FloatOnly{}, "dose_scale", shapes,
