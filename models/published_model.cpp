@@ -110,8 +110,8 @@ void PublishedModel::train(Queue& queue, const Schedule& s, const Steps& steps, 
       const double sum = std::accumulate(of_row.begin(), of_row.end(), 0.0) / static_cast<double>(rows);
       require(std::isfinite(sum), name(), ": the loss is not finite at step ", step);
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      if (!progress({step, most, sum, static_cast<double>(s.rate), seconds, static_cast<double>(step * rows) / seconds,
-                     std::nullopt}))
+      if (!progress({step, most, sum, static_cast<double>(s.rate) * fall, seconds,
+                     static_cast<double>(step * rows) / seconds, std::nullopt}))
         break;
     }
     if (s.patience == 0 || coming.size() >= rows || watched.empty()) continue;  // the epoch goes on
