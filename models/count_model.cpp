@@ -24,20 +24,20 @@ CountModel::CellBatch::CellBatch(Queue& q, std::size_t n, std::size_t G, std::si
 
 void CountModel::CellBatch::set(Queue& q, const CountModel& m, const std::vector<std::size_t>& cells,
                                 std::size_t step) {
-  std::vector<float> logs, nonzero, of_cell;
+  std::vector<float> nonzero, of_cell;
   std::vector<std::int32_t> ends{0}, column;
   for (std::size_t r = 0; r < rows; ++r) {
     const std::size_t i = cells[r];
     for (std::size_t g = 0; g < genes; ++g) {
       const float v = m.counts_[i * genes + g];
-      logs.push_back(std::log1p(v));
       if (v > 0) column.push_back(static_cast<std::int32_t>(g)), nonzero.push_back(v);
     }
     ends.push_back(static_cast<std::int32_t>(column.size()));
     of_cell.push_back(m.total_[i]);
   }
   column.resize(columns.size(), 0), nonzero.resize(values.size(), 0);
-  log_counts.set(q, logs), values.set(q, nonzero), columns.set(q, column), row_offsets.set(q, ends);
+  log_counts.set(q, m.log_counts_of(cells, 0, rows)), values.set(q, nonzero), columns.set(q, column),
+      row_offsets.set(q, ends);
   total.set(q, of_cell), offset.set(q, {step * 8});
 }
 
@@ -65,6 +65,15 @@ std::size_t CountModel::usual_epochs() const {
   return std::clamp<std::size_t>(epochs, 1, 400);
 }
 
+std::vector<float> CountModel::log_counts_of(const std::vector<std::size_t>& cells, std::size_t first,
+                                             std::size_t count) const {
+  std::vector<float> logs;
+  logs.reserve(count * data_.genes);
+  for (std::size_t r = first; r < first + count; ++r)
+    for (std::size_t g = 0; g < data_.genes; ++g) logs.push_back(std::log1p(counts_[cells[r] * data_.genes + g]));
+  return logs;
+}
+
 std::ptrdiff_t CountModel::number_of(const std::string& perturbation) const {
   const auto at = std::lower_bound(perturbations_.begin(), perturbations_.end(), perturbation);
   return at != perturbations_.end() && *at == perturbation ? at - perturbations_.begin() : -1;
@@ -76,13 +85,9 @@ GeneratedCells CountModel::decoded(Queue& queue, const std::vector<std::size_t>&
   GeneratedCells out;
   out.count = cells.size(), out.genes = G;
   infer(queue, cells.size(), [&](Tape& t, std::size_t first, std::size_t n) {
-    std::vector<float> log_counts, total;
-    for (std::size_t r = first; r < first + n; ++r) {
-      const std::size_t i = cells[r];
-      for (std::size_t g = 0; g < G; ++g) log_counts.push_back(std::log1p(counts_[i * G + g]));
-      total.push_back(total_[i]);
-    }
-    const Buffer<float> x(queue, log_counts), of_cell(queue, total);
+    std::vector<float> total;
+    for (std::size_t r = first; r < first + n; ++r) total.push_back(total_[cells[r]]);
+    const Buffer<float> x(queue, log_counts_of(cells, first, n)), of_cell(queue, total);
     const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{first});
     const Decoded d = decode(t, t.constant(x.matrix(n, G)), of_cell.view(), query, offset.view(), seed);
     if (!draws()) {

@@ -37,6 +37,8 @@ class CountModel : public PublishedModel {
   void begin_counts(const TrainingData& data, const TrainingOptions& options);
   /// Of scvi-tools: 400, or 8 million cells in all where that is fewer.
   std::size_t usual_epochs() const;
+  /// log1p of counts of cells first ... first + count - 1 of a list, [count, genes].
+  std::vector<float> log_counts_of(const std::vector<std::size_t>& cells, std::size_t first, std::size_t count) const;
   /// Position of a perturbation among `perturbations_`, or -1 for one that was not seen.
   std::ptrdiff_t number_of(const std::string& perturbation) const;
   /// Whether cells are counts drawn from what was decoded, or their expectation.

@@ -244,10 +244,7 @@ std::vector<float> Cpa::basal_states(Queue& queue, const std::vector<std::size_t
   const std::size_t G = data_.genes;
   std::vector<float> out;
   infer(queue, cells.size(), [&](Tape& t, std::size_t first, std::size_t n) {
-    std::vector<float> log_counts;
-    for (std::size_t r = first; r < first + n; ++r)
-      for (std::size_t g = 0; g < G; ++g) log_counts.push_back(std::log1p(counts_[cells[r] * G + g]));
-    const Buffer<float> x(queue, log_counts);
+    const Buffer<float> x(queue, log_counts_of(cells, first, n));
     const auto z = read(queue, t.value(encode(t, t.constant(x.matrix(n, G)), nullptr)));
     out.insert(out.end(), z.begin(), z.end());
   });
