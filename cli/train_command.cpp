@@ -1,6 +1,7 @@
 // train.
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -20,6 +21,7 @@ struct TrainOptions {
   DataOptions data;
   TrainingOptions training;
   std::string split, model = "diffusion", features, out;
+  double checkpoint_seconds = 30;
   bool resume = false, force = false;
 };
 
@@ -78,8 +80,11 @@ void train(TrainOptions& o, const Common& common) {
   std::ofstream log(o.out + "/log.jsonl", o.resume ? std::ios::app : std::ios::trunc);
   const bool terminal = isatty(STDERR_FILENO) != 0;
   bool stopped = false;
+  auto saved = std::chrono::steady_clock::now();
+  auto since_saved = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - saved).count(); };
   auto save = [&](std::size_t step) {
     save_run(queue, checkpoint, model, o.training, data.gene_names, data.sha256, split_hash, step);
+    saved = std::chrono::steady_clock::now();
   };
   model.resume(queue, [&](const TrainingProgress& p) {
     log << nlohmann::ordered_json{{"step", p.step},
@@ -100,7 +105,7 @@ void train(TrainOptions& o, const Common& common) {
       stopped = true;
       return false;
     }
-    if (p.step % 200 == 0 && p.step != p.steps) save(p.step);
+    if (p.step % 200 == 0 && p.step != p.steps && since_saved() >= o.checkpoint_seconds) save(p.step);
     return true;
   });
   if (terminal && !common.quiet) std::fputc('\n', stderr);
@@ -132,6 +137,10 @@ void add_train(CLI::App& app, Common& common, std::function<void()>& action) {
   app.add_option("--split", o->split, "split file (perturbine split makes one)")->required();
   app.add_option("--model", o->model, "the model to train")->capture_default_str();
   app.add_option("--out", o->out, "folder of the run")->required();
+  app.add_option("--checkpoint-seconds", o->checkpoint_seconds,
+                 "what a crash may cost: the run is saved at the first of every 200 steps after so many seconds")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   app.add_flag("--resume", o->resume, "go on from the run's checkpoint");
   app.add_flag("--force", o->force, "replace an existing run");
   action = [o, &common] { train(*o, common); };

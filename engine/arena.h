@@ -51,6 +51,11 @@ class Buffer {
     require(values.size() == size_, "a buffer of ", size_, " elements cannot take ", values.size());
     queue.upload(memory_.get(), values.data(), size_ * sizeof(T));
   }
+  /// Sets the first elements and leaves the others.
+  void set_first(Queue& queue, const std::vector<T>& values) {
+    require(values.size() <= size_, "a buffer of ", size_, " elements cannot take ", values.size());
+    queue.upload(memory_.get(), values.data(), values.size() * sizeof(T));
+  }
   std::vector<T> get(Queue& queue) const {
     std::vector<T> values(size_);
     queue.read(values.data(), memory_.get(), size_ * sizeof(T));

@@ -318,7 +318,7 @@ Handle timeless_dataset() {
 }  // namespace
 
 Handle write_array(hid_t where, const std::string& path, hid_t file_type, hid_t memory_type,
-                   const std::vector<hsize_t>& extent, const void* data) {
+                   const std::vector<hsize_t>& extent, const void* data, bool deflated) {
   Handle space = extent.empty()
                      ? space_handle(H5Screate(H5S_SCALAR))
                      : space_handle(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr));
@@ -330,8 +330,10 @@ Handle write_array(hid_t where, const std::string& path, hid_t file_type, hid_t 
     const hsize_t row = count / std::max<hsize_t>(1, extent[0]);
     chunk[0] = std::clamp<hsize_t>(262144 / std::max<hsize_t>(1, row), 1, extent[0]);
     H5Pset_chunk(list, static_cast<int>(chunk.size()), chunk.data());
-    H5Pset_shuffle(list);
-    H5Pset_deflate(list, 4);
+    if (deflated) {
+      H5Pset_shuffle(list);
+      H5Pset_deflate(list, 4);
+    }
   }
   Handle d = dataset_handle(H5Dcreate2(where, path.c_str(), file_type, space, H5P_DEFAULT, list, H5P_DEFAULT));
   require(d.valid() && (count == 0 || H5Dwrite(d, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0),

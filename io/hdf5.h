@@ -73,9 +73,9 @@ void write_text_attribute(hid_t object, const std::string& name, const std::stri
 void write_text_list_attribute(hid_t object, const std::string& name, const std::vector<std::string>& values);
 void write_integer_list_attribute(hid_t object, const std::string& name, const std::vector<std::int64_t>& values);
 void write_bool_attribute(hid_t object, const std::string& name, bool value);
-/// Chunked, shuffled and deflated where larger than a page.
+/// Chunked where larger than a page, and then also shuffled and deflated if so wanted.
 Handle write_array(hid_t where, const std::string& path, hid_t file_type, hid_t memory_type,
-                   const std::vector<hsize_t>& shape, const void* data);
+                   const std::vector<hsize_t>& shape, const void* data, bool deflated = true);
 Handle write_strings(hid_t where, const std::string& path, const std::vector<std::string>& values);
 
 }  // namespace perturbine::hdf5

@@ -32,6 +32,7 @@ void CausalVae::prepare_targets(Queue&) {
   sizes_.hidden = 2 * options_.hidden, sizes_.genes = d.genes;
   sizes_.contexts = d.contexts.size(), sizes_.batches = d.batch_count();
   sizes_.zero_logits = zero_logits();
+  sizes_.gene_rate = DecodedGenes::rate_factor(d.genes);
   find_pairs();
   centre_cells();
   compress_cells();
@@ -115,8 +116,7 @@ void CausalVae::centre_cells() {
 
 void CausalVae::compress_cells() {
   const TrainingData& d = data();
-  row_offsets_.assign(1, 0), columns_.clear(), values_.clear();
-  most_values_ = 1;
+  compressed_ = {};
   for (std::size_t i = 0; i < d.cells(); ++i) {
     for (std::size_t g = 0; g < d.genes; ++g) {
       const double x = static_cast<double>(d.row(i)[g]);
@@ -126,11 +126,9 @@ void CausalVae::compress_cells() {
       else if (zero_logits())
         v = std::expm1(x);
       if (v <= 0) continue;
-      columns_.push_back(static_cast<std::int32_t>(g)), values_.push_back(static_cast<float>(v));
+      compressed_.add(g, static_cast<float>(v));
     }
-    const std::size_t here = columns_.size() - static_cast<std::size_t>(row_offsets_.back());
-    most_values_ = std::max(most_values_, here);
-    row_offsets_.push_back(static_cast<std::int32_t>(columns_.size()));
+    compressed_.end_cell();
   }
 }
 
@@ -141,8 +139,9 @@ void CausalVae::start_decoder() {
   // Sums over control cells (over all, where a context has none) of values, and what they are to be divided by.
   auto exposure = [&](std::size_t i) { return counts ? d.library_size[i] : 1.0; };
   auto each_value = [&](std::size_t i, auto&& body) {
-    for (auto k = static_cast<std::size_t>(row_offsets_[i]); k < static_cast<std::size_t>(row_offsets_[i + 1]); ++k)
-      body(static_cast<std::size_t>(columns_[k]), static_cast<double>(values_[k]));
+    const CompressedCells& c = compressed_;
+    for (auto k = static_cast<std::size_t>(c.row_offsets[i]); k < static_cast<std::size_t>(c.row_offsets[i + 1]); ++k)
+      body(static_cast<std::size_t>(c.columns[k]), static_cast<double>(c.values[k]));
   };
   std::vector<std::vector<double>> context_sum(d.contexts.size(), std::vector<double>(G, 0));
   std::vector<double> context_exposure(d.contexts.size(), 0), all_sum(G, 0), positive(G, 0), log_sum(G, 0),

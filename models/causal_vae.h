@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "models/cell_autoencoder.h"
+#include "models/decoded_genes.h"
 #include "models/effects.h"
 #include "models/network_model.h"
 #include "models/perturbation_operators.h"
@@ -119,9 +120,7 @@ class CausalVae : public NetworkModel {
   std::vector<float> positions_, starts_;                          // [cells, width]
   std::vector<std::vector<float>> context_centre_, batch_centre_;  // [width] each
   std::vector<double> kept_;  // [width]: share of a coordinate that is not counting noise
-  std::vector<std::int32_t> row_offsets_, columns_;
-  std::vector<float> values_;
-  std::size_t most_values_ = 1;  // of one cell
+  CompressedCells compressed_;
   // Where the decoder starts: bias, theta or deviation and zero logits of each gene, offsets of contexts and batches.
   std::vector<double> bias_, gene_parameter_, zero_bias_;
   std::vector<std::vector<float>> context_offset_, batch_offset_;  // [genes] each

@@ -12,9 +12,9 @@ namespace perturbine {
 // in the same context, which the moved controls are matched with.
 struct CausalVae::Batch {
   std::size_t free_rows, matched;
-  Buffer<float> positions, starts, values, library, row_weight, label_weight, gate_weight, same, cross, gammas, one,
-      strength;
-  Buffer<std::int32_t> row_offsets, columns, offset_row, batch_row, context_label, batch_label, perturbed_label;
+  Buffer<float> positions, starts, library, row_weight, label_weight, gate_weight, same, cross, gammas, one, strength;
+  DecodedGenes genes;
+  Buffer<std::int32_t> offset_row, batch_row, context_label, batch_label, perturbed_label;
   Buffer<std::uint64_t> offset;
   Buffer<float> offset_table, batch_table;  // [pairs, genes], [batches, genes]
   OperatorBatch conditions, moves, contexts, batches;
@@ -24,7 +24,6 @@ struct CausalVae::Batch {
         matched(match),
         positions(q, rows * m.width()),
         starts(q, rows * m.width()),
-        values(q, rows * m.most_values_),
         library(q, rows),
         row_weight(q, std::vector<float>(rows, 1.0f / static_cast<float>(rows))),
         label_weight(
@@ -34,8 +33,7 @@ struct CausalVae::Batch {
         one(q, std::vector<float>{1}),
         // n HSIC is of the order of one for independent latents.
         strength(q, std::vector<float>{static_cast<float>(m.options_.disentangle_weight) * static_cast<float>(rows)}),
-        row_offsets(q, rows + 1),
-        columns(q, rows * m.most_values_),
+        genes(q, m.compressed_, m.data().genes, rows),
         offset_row(q, rows),
         batch_row(q, rows),
         context_label(q, rows),
@@ -100,8 +98,8 @@ NetworkModel::StepParts CausalVae::training_step(Queue& queue) const {
       }
     };
     if (match != nullptr) add_some(*match->controls, 0xc0ull), add_some(*match->perturbed, 0x9eull);
-    std::vector<float> positions, starts, values, library;
-    std::vector<std::int32_t> offsets{0}, columns, pair, batch_of, context, perturbed;
+    std::vector<float> positions, starts, library;
+    std::vector<std::int32_t> pair, batch_of, context, perturbed;
     HostOperators conditions(batch->conditions.slots()), moves(batch->moves.slots()), contexts(1), batches(1);
     auto one_of = [](HostOperators& o, std::size_t n) {
       o.index[0].push_back(static_cast<std::int32_t>(n)), o.present[0].push_back(1), o.dose[0].push_back(1);
@@ -112,9 +110,6 @@ NetworkModel::StepParts CausalVae::training_step(Queue& queue) const {
                        positions_.begin() + static_cast<std::ptrdiff_t>((i + 1) * K));
       starts.insert(starts.end(), starts_.begin() + static_cast<std::ptrdiff_t>(i * K),
                     starts_.begin() + static_cast<std::ptrdiff_t>((i + 1) * K));
-      columns.insert(columns.end(), columns_.begin() + row_offsets_[i], columns_.begin() + row_offsets_[i + 1]);
-      values.insert(values.end(), values_.begin() + row_offsets_[i], values_.begin() + row_offsets_[i + 1]);
-      offsets.push_back(static_cast<std::int32_t>(columns.size()));
       library.push_back(static_cast<float>(d.library_size[i]));
       pair.push_back(static_cast<std::int32_t>(pair_of_cell_[i]));
       batch_of.push_back(static_cast<std::int32_t>(d.batch_of(i)));
@@ -125,9 +120,8 @@ NetworkModel::StepParts CausalVae::training_step(Queue& queue) const {
       moves.add_row(vocabulary_, moved ? &match->perturbed->query.condition : nullptr);
       one_of(contexts, static_cast<std::size_t>(d.context[i])), one_of(batches, d.batch_of(i));
     }
-    columns.resize(rows * most_values_, 0), values.resize(rows * most_values_, 0);
-    batch->positions.set(queue, positions), batch->starts.set(queue, starts), batch->values.set(queue, values);
-    batch->library.set(queue, library), batch->row_offsets.set(queue, offsets), batch->columns.set(queue, columns);
+    batch->genes.set(queue, cells, options_.seed, step);
+    batch->positions.set(queue, positions), batch->starts.set(queue, starts), batch->library.set(queue, library);
     batch->offset_row.set(queue, pair), batch->batch_row.set(queue, batch_of);
     batch->context_label.set(queue, context), batch->batch_label.set(queue, batch_of);
     batch->perturbed_label.set(queue, perturbed);
@@ -135,7 +129,7 @@ NetworkModel::StepParts CausalVae::training_step(Queue& queue) const {
     batch->contexts.set(queue, contexts), batch->batches.set(queue, batches);
     batch->offset.set(queue, {step});
   };
-  parts.loss = [this, &queue, batch, rows, K, G, matched](Tape& t) {
+  parts.loss = [this, &queue, batch, rows, K, G, matched](Tape& t) -> RowLosses {
     const auto weight = batch->row_weight.view(), label_weight = batch->label_weight.view();
     const EncodedCells e = autoencoder_->encode(t, t.constant(batch->positions.matrix(rows, K)),
                                                 t.constant(batch->starts.matrix(rows, K)));
@@ -146,24 +140,31 @@ NetworkModel::StepParts CausalVae::training_step(Queue& queue) const {
               technical = draw(e.technical, 0x7ec4);
     // Offsets of the rows' conditions, contexts and batches: constants.
     const std::size_t pairs = batch->offset_table.size() / G;
-    const MatrixView<float> offset = t.arena().matrix<float>(rows, G);
-    queue.run(GatherRows<float>{batch->offset_table.matrix(pairs, G), batch->offset_row.view(), offset});
+    const DecodedGenes& genes = batch->genes;
+    const ops::Choice choice = genes.choice();
+    const ops::Choice* some = genes.all() ? nullptr : &choice;
+    const MatrixView<float> offset = t.arena().matrix<float>(rows, genes.count());
+    queue.run(GatherRows<float>{batch->offset_table.matrix(pairs, G), batch->offset_row.view(), offset, choice.index});
     if (sizes_.batches > 1) {
-      const MatrixView<float> of_batch = t.arena().matrix<float>(rows, G);
-      queue.run(GatherRows<float>{batch->batch_table.matrix(sizes_.batches, G), batch->batch_row.view(), of_batch});
+      const MatrixView<float> of_batch = t.arena().matrix<float>(rows, genes.count());
+      queue.run(GatherRows<float>{batch->batch_table.matrix(sizes_.batches, G), batch->batch_row.view(), of_batch,
+                                  choice.index});
       queue.run(Combine<float>{offset, of_batch, offset, 1, 1});
     }
-    const DecodedCells decoded = autoencoder_->decode(t, state, identity, technical, t.constant(offset));
-    const CsrView<float> cells{batch->row_offsets.view(), batch->columns.view(), batch->values.view(), rows, G};
-    const Var* zero = zero_logits() ? &decoded.zero : nullptr;
-    VectorView<float> loss;
+    const DecodedCells decoded = autoencoder_->decode(t, state, identity, technical, t.constant(offset), some);
+    Var mean = decoded.logits, gene = decoded.gene_parameter;
     if (counts_decoder()) {
-      const Var rate = ops::library_rate(t, decoded.logits, batch->library.view(), false, 0);
-      const Var theta = ops::library_rate(t, ops::parameter(t, autoencoder_->gene_parameter), batch->one.view(), false);
-      loss = ops::count_likelihood(t, cells, rate, zero, theta, weight);
-    } else {
-      loss = ops::value_likelihood(t, cells, decoded.logits, zero, ops::parameter(t, autoencoder_->gene_parameter),
-                                   weight);
+      mean = ops::library_rate(t, mean, batch->library.view(), false, 0);
+      gene = ops::library_rate(t, gene, batch->one.view(), false);
+    }
+    RowLosses losses;
+    for (const DecodedGenes::Group& group : genes.groups()) {
+      const auto part = [&](Var of_all) { return genes.all() ? of_all : t.slice(of_all, group.first, group.count); };
+      const Var zero = zero_logits() ? part(decoded.zero) : Var{};
+      const auto likelihood = counts_decoder() ? ops::count_likelihood : ops::value_likelihood;
+      losses.terms.push_back({likelihood(t, group.cells(), part(mean), zero_logits() ? &zero : nullptr, part(gene),
+                                         group.row_weight.view()),
+                              group.weight});
     }
     const auto divergence = [&](const LatentGroup& g, Var prior_mean, Parameter prior) {
       ops::gaussian_divergence(t, g.mean, g.log_variance, prior_mean, ops::parameter(t, prior), weight);
@@ -197,7 +198,7 @@ NetworkModel::StepParts CausalVae::training_step(Queue& queue) const {
                             batch->gammas.view(), batch->same.view(), batch->same.view(), batch->cross.view()});
     }
     operators_->penalise_gates(t, batch->conditions, batch->gate_weight.view());
-    return loss;
+    return losses;
   };
   return parts;
 }

@@ -17,8 +17,9 @@ CellAutoencoder::CellAutoencoder(Parameters& p, const AutoencoderSizes& s) : siz
   hidden_w_ = weight("decoder.1.weight", s.decoder_hidden(), s.latents());
   hidden_b_ = row("decoder.1.bias", s.decoder_hidden());
   // Decay would pull the closed-form start away.
-  decoder_weight = p.add("decoder.2.weight", s.genes, s.latents() + s.decoder_hidden(), Initial::zero, bias);
-  decoder_bias = row("decoder.2.bias", s.genes);
+  const ParameterSettings of_genes{s.gene_rate, 0, 0, false};
+  decoder_weight = p.add("decoder.2.weight", s.genes, s.latents() + s.decoder_hidden(), Initial::zero, of_genes);
+  decoder_bias = p.add("decoder.2.bias", 1, s.genes, Initial::zero, of_genes);
   if (s.zero_logits) {
     zero_w_ = weight("decoder.zero.weight", s.genes, s.latents() + s.decoder_hidden(), Initial::zero);
     zero_bias = row("decoder.zero.bias", s.genes);
@@ -28,7 +29,7 @@ CellAutoencoder::CellAutoencoder(Parameters& p, const AutoencoderSizes& s) : siz
   identity_table = p.add("prior.identity_of_context", s.contexts, s.identity, Initial::uniform_fan_in, bias);
   technical_table = p.add("prior.technical_of_batch", s.batches, s.technical, Initial::uniform_fan_in, bias);
   // A logarithm that has far to go: ten times the rate.
-  gene_parameter = p.add("decoder.gene_parameter", 1, s.genes, Initial::zero, {10, 0, 0, false});
+  gene_parameter = p.add("decoder.gene_parameter", 1, s.genes, Initial::zero, {10 * s.gene_rate, 0, 0, false});
   context_w_ = weight("labels.context.weight", s.contexts, s.identity),
   context_b_ = row("labels.context.bias", s.contexts);
   batch_w_ = weight("labels.batch.weight", s.batches, s.technical), batch_b_ = row("labels.batch.bias", s.batches);
@@ -56,11 +57,22 @@ EncodedCells CellAutoencoder::encode(Tape& t, Var positions, Var start) const {
   return e;
 }
 
-DecodedCells CellAutoencoder::decode(Tape& t, Var state, Var identity, Var technical, Var offset) const {
+DecodedCells CellAutoencoder::decode(Tape& t, Var state, Var identity, Var technical, Var offset,
+                                     const ops::Choice* some) const {
   const Var z = ops::concatenate(t, {state, identity, technical});
   const Var all = ops::concatenate(t, {z, ops::linear(t, z, hidden_w_, hidden_b_, Activation::silu)});
-  DecodedCells d{ops::linear_residual(t, all, decoder_weight, decoder_bias, offset), {}};
-  if (sizes_.zero_logits) d.zero = ops::linear(t, all, zero_w_, zero_bias);
+  DecodedCells d;
+  if (some == nullptr) {
+    d.logits = ops::linear_residual(t, all, decoder_weight, decoder_bias, offset);
+    if (sizes_.zero_logits) d.zero = ops::linear(t, all, zero_w_, zero_bias);
+    d.gene_parameter = ops::parameter(t, gene_parameter);
+    return d;
+  }
+  const auto rows = [&](Parameter p) { return ops::parameter_rows(t, p, *some); };
+  const auto columns = [&](Parameter p) { return ops::parameter_columns(t, p, *some); };
+  d.logits = ops::linear_residual(t, all, rows(decoder_weight), columns(decoder_bias), offset);
+  if (sizes_.zero_logits) d.zero = ops::linear(t, all, rows(zero_w_), columns(zero_bias));
+  d.gene_parameter = columns(gene_parameter);
   return d;
 }
 

@@ -7,6 +7,7 @@ namespace perturbine {
 struct AutoencoderSizes {
   std::size_t positions = 50, state = 50, identity = 8, technical = 8, hidden = 256, genes = 0;
   std::size_t contexts = 1, batches = 1;
+  float gene_rate = 1;       // factor on the learning rate of what the decoder has for every gene
   bool zero_logits = false;  // a second output, of zero inflation
   std::size_t latents() const { return state + identity + technical; }
   std::size_t decoder_hidden() const { return std::max<std::size_t>(8, hidden / 2); }
@@ -22,6 +23,7 @@ struct EncodedCells {
 struct DecodedCells {
   Var logits;  // [rows, genes]
   Var zero;    // with zero_logits
+  Var gene_parameter;
 };
 /// Guesses of labels: identity says the context, technical the batch, state whether the cell is perturbed.
 struct LabelLogits {
@@ -37,8 +39,9 @@ class CellAutoencoder {
 
   /// positions [rows, positions] of the cells; start [rows, state]: the closed-form guess of their state.
   EncodedCells encode(Tape& tape, Var positions, Var start) const;
-  /// `offset` [rows, genes] is a constant.
-  DecodedCells decode(Tape& tape, Var state, Var identity, Var technical, Var offset) const;
+  /// `offset` [rows, genes] is a constant. With `some`, all is of the chosen genes alone.
+  DecodedCells decode(Tape& tape, Var state, Var identity, Var technical, Var offset,
+                      const ops::Choice* some = nullptr) const;
   LabelLogits labels(Tape& tape, Var state, Var identity, Var technical) const;
   /// What an adversary makes of the state: context and batch.
   LabelLogits adversary(Tape& tape, Var state) const;

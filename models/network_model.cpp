@@ -161,13 +161,24 @@ void NetworkModel::train_apart(Queue& queue, Parameters& parameters, const StepP
   }
 }
 
+double NetworkModel::RowLosses::mean(Queue& queue) const {
+  double sum = 0;
+  for (const Term& term : terms) {
+    std::vector<float> values(term.rows.size);
+    queue.read(values.data(), term.rows.data, values.size() * sizeof(float));
+    for (const float v : values)
+      sum += static_cast<double>(term.weight) * static_cast<double>(v) / static_cast<double>(values.size());
+  }
+  return sum;
+}
+
 bool NetworkModel::train(Queue& queue, const StepParts& parts, std::size_t begin, std::size_t end,
                          const ProgressCallback& progress) {
   Optimiser optimiser(queue, *parameters_,
                       {.rate = options_.rate, .decay = options_.decay, .average_decay = options_.average_decay});
   Arena arena(queue);
   Tape tape(arena, *parameters_);
-  VectorView<float> loss;
+  RowLosses loss;
   auto launches = [&] {
     tape.begin_step();
     loss = parts.loss(tape);
@@ -191,10 +202,7 @@ bool NetworkModel::train(Queue& queue, const StepParts& parts, std::size_t begin
     peak_memory_ = std::max(peak_memory_, arena.peak());
     const bool last = step_ + 1 == end;
     if (!last && (!progress || (step_ + 1) % 50 != 0)) continue;
-    std::vector<float> rows_loss(loss.size);
-    queue.read(rows_loss.data(), loss.data, loss.size * sizeof(float));
-    double sum = 0;
-    for (const float l : rows_loss) sum += static_cast<double>(l) / static_cast<double>(loss.size);
+    const double sum = loss.mean(queue);
     require(std::isfinite(sum), "training: the loss is not finite at step ", step_ + 1,
             "; lower the learning rate, or run with --check-finite to find the operation");
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

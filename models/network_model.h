@@ -73,11 +73,22 @@ class NetworkModel : public Model {
   Buffer<float> modulations(Queue& queue, Tape& tape, const Query& query, const std::vector<float>& times,
                             bool perturbed, bool in_context) const;
 
+  /// A step's losses of rows, to be read after the backward pass; where there are several terms, their weighted sum is.
+  struct RowLosses {
+    struct Term {
+      VectorView<float> rows;
+      float weight = 1;
+    };
+    std::vector<Term> terms;
+    RowLosses() = default;
+    RowLosses(VectorView<float> rows) : terms{{rows, 1}} {}
+    double mean(Queue& queue) const;
+  };
   /// The parts of a training step. `fill` writes what step number `step` learns from into device memory; `loss` runs
   /// the forward pass and returns the rows' losses; `validation` may be empty.
   struct StepParts {
     std::function<void(std::size_t step)> fill;
-    std::function<VectorView<float>(Tape& tape)> loss;
+    std::function<RowLosses(Tape& tape)> loss;
     std::function<double()> validation;
   };
   /// Steps step_ ... steps - 1 with a warm-up and a cosine's fall of the learning rate over [first, last). False if the

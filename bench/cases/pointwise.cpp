@@ -20,6 +20,16 @@ void pointwise(CaseList& list) {
         o.template input_vector<std::int32_t>("index", s[0], [](double u, double) { return std::floor(u * 12.9 - 1); }),
         o.output("y", s[0], s[1])};
   });
+  list.add(FloatAndBfloat16{}, "gather_rows", shapes,
+           []<class T>(Operands<T>& o, const Shape& s) {
+             auto some = [&](const char* name, std::size_t n, double entries) {
+               return o.template input_vector<std::int32_t>(
+                   name, n, [=](double u, double) { return std::floor(u * (entries + 1.9) - 1); });
+             };
+             const auto rows = some("index", s[0], 11), columns = some("columns", s[1], 37);
+             return GatherRows<T>{o.input("table", 11, 37), rows, o.output("y", s[0], s[1]), columns};
+           },
+           {"columns"});
   list.add(FloatOnly{}, "advance", {{1}, {400}}, []<class T>(Operands<T>& o, const Shape& s) {
     using Counter = std::conditional_t<std::is_same_v<T, double>, double, std::int32_t>;
     return Advance<Counter>{

@@ -11,6 +11,9 @@ namespace perturbine::ops {
 /// activation(x weight^T + bias) [+ residual]. weight [out, in], bias [1, out].
 Var linear(Tape&, Var x, Parameter weight, Parameter bias, Activation activation = Activation::none);
 Var linear_residual(Tape&, Var x, Parameter weight, Parameter bias, Var residual);
+/// The same with a weight and a bias on the tape.
+Var linear(Tape&, Var x, Var weight, Var bias);
+Var linear_residual(Tape&, Var x, Var weight, Var bias, Var residual);
 
 /// layer_norm(x) * (1 + scale) + shift, with SiLU if `activate`. Scale and shift may have fewer rows, each for as many
 /// neighbouring rows of x.
@@ -46,6 +49,14 @@ Var reverse_gradient(Tape&, Var x, float factor);
 Var concatenate(Tape&, const std::vector<Var>& parts);
 /// A parameter as a matrix on the tape.
 Var parameter(Tape&, Parameter p);
+/// Some of a parameter's entries: `index` [chosen] are their numbers, none twice, and `place` [entries] says where each
+/// entry is among them, or -1.
+struct Choice {
+  VectorView<const std::int32_t> index, place;
+};
+/// Chosen rows of a parameter, or chosen columns of one that is a single row.
+Var parameter_rows(Tape&, Parameter p, const Choice& rows);
+Var parameter_columns(Tape&, Parameter p, const Choice& columns);
 Var add(Tape&, Var a, Var b);
 /// residual + gate * branch
 Var gated_residual(Tape&, Var residual, Var branch, Var gate);

@@ -55,6 +55,21 @@ struct ParameterRecord {
   }
 };
 
+struct ChoiceRecord {
+  Parameter parameter;
+  Var y;
+  VectorView<const std::int32_t> place;
+  bool of_columns;
+  void backward(Tape& t) const {
+    // What was not chosen has place -1, and a gradient of zero.
+    const GradientMemory to = gradient_memory(t, parameter);
+    t.queue().run(of_columns ? GatherRows<float>{upright(t.gradient(y)), place, upright(to.view)}
+                             : GatherRows<float>{t.gradient(y), place, to.view});
+    finish_gradient(t, to);
+  }
+  static MatrixView<float> upright(MatrixView<float> row) { return {row.data, row.columns, 1, 1}; }
+};
+
 struct AddRecord {
   Var a, b, y;
   void backward(Tape& t) const {
@@ -137,6 +152,25 @@ Var parameter(Tape& t, Parameter p) {
   const Var y = t.make(t.parameters().value(p).rows, t.parameters().value(p).columns);
   t.queue().run(Combine<float>{t.parameters().value(p), {}, t.value(y), 1, 0});
   t.push(ParameterRecord{p, y});
+  return y;
+}
+
+Var parameter_rows(Tape& t, Parameter p, const Choice& rows) {
+  const MatrixView<float> all = t.parameters().value(p);
+  require(rows.place.size == all.rows, "parameter_rows: places of ", rows.place.size, " rows of ", all.rows);
+  const Var y = t.make(rows.index.size, all.columns);
+  t.queue().run(GatherRows<float>{all, rows.index, t.value(y)});
+  t.push(ChoiceRecord{p, y, rows.place, false});
+  return y;
+}
+
+Var parameter_columns(Tape& t, Parameter p, const Choice& columns) {
+  const MatrixView<float> all = t.parameters().value(p);
+  require(all.rows == 1 && columns.place.size == all.columns, "parameter_columns: places of ", columns.place.size,
+          " columns of ", all.rows, " x ", all.columns);
+  const Var y = t.make(1, columns.index.size);
+  t.queue().run(GatherRows<float>{ChoiceRecord::upright(all), columns.index, ChoiceRecord::upright(t.value(y))});
+  t.push(ChoiceRecord{p, y, columns.place, true});
   return y;
 }
 

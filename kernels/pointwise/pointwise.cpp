@@ -27,10 +27,17 @@ template <class T>
 void run(Cpu& cpu, const GatherRows<T>& op) {
   for_rows(cpu, op.y.rows, op.y.columns, [&](std::size_t i) {
     const auto from = static_cast<std::size_t>(op.index[i]);
-    if (op.index[i] >= 0 && from < op.table.rows)
-      std::copy_n(op.table.row(from), op.y.columns, op.y.row(i));
-    else
-      std::fill_n(op.y.row(i), op.y.columns, T{});
+    T* y = op.y.row(i);
+    if (op.index[i] < 0 || from >= op.table.rows) {
+      std::fill_n(y, op.y.columns, T{});
+    } else if (const T* x = op.table.row(from); op.columns.data == nullptr) {
+      std::copy_n(x, op.y.columns, y);
+    } else {
+      for (std::size_t j = 0; j < op.y.columns; ++j) {
+        const auto column = static_cast<std::size_t>(op.columns[j]);  // of a negative number: beyond the table
+        y[j] = column < op.table.columns ? x[column] : T{};
+      }
+    }
   });
 }
 

@@ -36,6 +36,14 @@ __global__ void __launch_bounds__(threads) gather_rows(GatherRows<T> op) {
   const bool inside = from >= 0 && static_cast<std::size_t>(from) < op.table.rows;
   const T* x = op.table.row(inside ? static_cast<std::size_t>(from) : 0);
   T* y = op.y.row(blockIdx.x);
+  if (op.columns.data != nullptr) {
+    for (std::size_t j = threadIdx.x; j < op.y.columns; j += threads) {
+      const std::int32_t column = op.columns[j];
+      const bool there = inside && column >= 0 && static_cast<std::size_t>(column) < op.table.columns;
+      y[j] = there ? x[column] : T{};
+    }
+    return;
+  }
   each<T>(op.y.columns, is_vector_aligned(x) && is_vector_aligned(y), [&](int j, auto count) {
     float v[count()] = {};
     if (inside) load<count()>(x + j, v);

@@ -1,4 +1,4 @@
-// Element by element: sums, row gathers, dropout and row masks.
+// Element by element: sums, gathers, dropout and row masks.
 #pragma once
 #include "kernels/core/operation.h"
 
@@ -24,21 +24,26 @@ struct Combine {
   Cost cost() const { return memory_cost(*this, 3.0 * static_cast<double>(y.rows * y.columns)); }
 };
 
-/// y[i] = table[index[i]]: copies of chosen rows. An index outside the table gives a row of zeros.
+/// y[i] = table[index[i]]: copies of chosen rows, or, with `columns`, of chosen columns of them, y[i][j] =
+/// table[index[i]][columns[j]]. An index outside the table gives zeros.
 template <class T>
 struct GatherRows {
-  MatrixView<const T> table;             // [entries, columns]
-  VectorView<const std::int32_t> index;  // [rows]
-  MatrixView<T> y;                       // [rows, columns]
+  MatrixView<const T> table;                    // [entries, width]
+  VectorView<const std::int32_t> index;         // [rows]
+  MatrixView<T> y;                              // [rows, width], or with `columns` [rows, chosen]
+  VectorView<const std::int32_t> columns = {};  // [chosen], or empty: all of them
 
   static constexpr std::string_view name = "gather_rows";
   template <class Visitor>
   void operands(Visitor&& visit) const {
-    visit("table", table), visit("index", index), visit("y", y);
+    visit("table", table), visit("index", index), visit("y", y), visit("columns", columns);
   }
   void check() const {
     require_size(*this, "index", index, y.rows);
-    require_shape(*this, "table", table, table.rows, y.columns);
+    if (columns.data != nullptr)
+      require_size(*this, "columns", columns, y.columns);
+    else
+      require_shape(*this, "table", table, table.rows, y.columns);
   }
   Cost cost() const { return {2.0 * static_cast<double>(y.rows * y.columns * sizeof(T)), 0, Ceiling::memory}; }
 };

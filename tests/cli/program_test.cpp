@@ -371,8 +371,9 @@ std::string weights_hash(const std::string& run_folder) {
 
 TEST(Program, SameWeightsFromAnyThreadCountAndAfterKillNine) {
   Prepared& p = prepared();
-  const std::string train = "train --data " + p.data + " --split " + p.split +
-                            " --steps 6000 --hidden 48 --blocks 2 --batch-size 64 --latent 10 --quiet";
+  const std::string train =
+      "train --data " + p.data + " --split " + p.split +
+      " --steps 6000 --hidden 48 --blocks 2 --batch-size 64 --latent 10 --checkpoint-seconds 0 --quiet";
   const std::string straight = folder() + "/straight";
   ASSERT_EQ(run(train + " --threads 1 --out " + straight).code, 0);
   const std::string want = weights_hash(straight);

@@ -30,6 +30,7 @@ Outcome train_and_sample(const std::string& name, bool eager) {
   options.steps = 5, options.batch_size = 16, options.hidden = 16, options.blocks = 2, options.latent = 4;
   options.sampler_steps = 6;
   options.guidance_perturbation = name == "diffusion" ? 1.5 : 1.0;
+  const bool wide = name == "causal-vae of many genes";
   std::unique_ptr<Model> model;
   if (name == "scgen")
     model = std::make_unique<ScGen>(ScGenRecipe{.hidden = 12, .latent = 4, .batch = 60, .epochs = 1});
@@ -38,8 +39,8 @@ Outcome train_and_sample(const std::string& name, bool eager) {
   else if (name == "scvi")
     model = std::make_unique<ScVi>(ScViRecipe{.hidden = 12, .latent = 4, .batch = 60, .warm_up = 2, .epochs = 1});
   else
-    model = make_model(name);
-  model->fit(queue, toy(), options, {});
+    model = make_model(wide ? "causal-vae" : name);
+  model->fit(queue, wide ? toy(2040) : toy(), options, {});
   const Query q{parse_condition("A+B"), 0};
   return {model->predict_mean(queue, q), model->sample(queue, q, 3, 1).expression};
 }
@@ -76,7 +77,8 @@ TEST_P(Captured, StepsEqualEagerOnes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryModel, Captured,
-                         testing::Values("diffusion", "flow", "causal-vae", "hybrid", "scgen", "cpa", "scvi"));
+                         testing::Values("diffusion", "flow", "causal-vae", "causal-vae of many genes", "hybrid",
+                                         "scgen", "cpa", "scvi"));
 
 }  // namespace
 }  // namespace perturbine

@@ -1,4 +1,5 @@
-// A small data set that the tests of the generative models share: 20 genes, control and A, B, C with 60 cells each.
+// A small data set that the tests of the generative models share: 20 genes (or more of the kind), control and A, B, C
+// with 60 cells each.
 #pragma once
 #include <cmath>
 #include <cstdlib>
@@ -14,9 +15,9 @@ inline Device test_device() {
   return device != nullptr && std::string(device) == "cuda" ? Device::cuda : Device::cpu;
 }
 
-inline TrainingData toy() {
+inline TrainingData toy(std::size_t genes = 20) {
   TrainingData d;
-  d.genes = 20;
+  d.genes = genes;
   d.contexts = {""};
   for (const char* label : {"control", "A", "B", "C"}) d.conditions.push_back(parse_condition(label));
   for (std::size_t c = 0; c < 4; ++c)
@@ -26,9 +27,9 @@ inline TrainingData toy() {
       d.library_size.push_back(5000 + 100.0 * static_cast<double>(i));
       float z[4];
       normal4(4, c, i, z);
-      for (std::size_t g = 0; g < 20; ++g) {
-        const double rate =
-            std::exp(.5 + .1 * static_cast<double>(g) + (g % 4 == c ? .8 : 0) + .4 * static_cast<double>(z[g % 2]));
+      for (std::size_t g = 0; g < genes; ++g) {
+        const double rate = std::exp(.5 + .1 * static_cast<double>(g % 20) + (g % 4 == c ? .8 : 0) +
+                                     .4 * static_cast<double>(z[g % 2]));
         float u[4];
         normal4(5, c * 1000 + i, g, u);
         const double count = std::max(0.0, std::round(rate + std::sqrt(rate) * static_cast<double>(u[0])));

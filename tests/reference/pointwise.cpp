@@ -23,8 +23,11 @@ template <>
 void execute(const GatherRows<double>& op) {
   for (std::size_t i = 0; i < op.y.rows; ++i)
     for (std::size_t j = 0; j < op.y.columns; ++j) {
-      const bool inside = op.index[i] >= 0 && static_cast<std::size_t>(op.index[i]) < op.table.rows;
-      op.y(i, j) = inside ? op.table(static_cast<std::size_t>(op.index[i]), j) : 0;
+      const std::int32_t row = op.index[i],
+                         column = op.columns.data != nullptr ? op.columns[j] : static_cast<std::int32_t>(j);
+      const bool inside = row >= 0 && static_cast<std::size_t>(row) < op.table.rows && column >= 0 &&
+                          static_cast<std::size_t>(column) < op.table.columns;
+      op.y(i, j) = inside ? op.table(static_cast<std::size_t>(row), static_cast<std::size_t>(column)) : 0;
     }
 }
 
