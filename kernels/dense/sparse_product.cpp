@@ -1,18 +1,17 @@
 #include "kernels/dense/sparse_product.h"
 
 #include "kernels/core/cpu.h"
+#include "kernels/core/lanes.h"
 
 namespace perturbine {
 namespace {
 
-// 128 columns at a time: their sums are registers, and their part of b, packed, stays in a core's second cache while
-// all rows pass. (Not packed, rows a power of two apart would share few places of the cache.)
-constexpr std::size_t lanes = 16, vectors = 8, strip = lanes * vectors, rows_a_task = 16;
-/// Sixteen floats; compilers split it where registers are narrower.
-using Lanes [[gnu::vector_size(64), gnu::aligned(4), gnu::may_alias]] = float;
+// Eight registers of columns at a time: their sums are registers, and their part of b, packed, stays in a core's second
+// cache while all rows pass. (Not packed, rows a power of two apart would share few places of the cache.)
+constexpr std::size_t vectors = 8, strip = lanes::count * vectors, rows_a_task = 16;
 
 void fetch_strip(const float* b) {
-  for (std::size_t v = 0; v < vectors; ++v) __builtin_prefetch(b + v * lanes);
+  for (std::size_t v = 0; v < vectors; ++v) __builtin_prefetch(b + v * lanes::count);
 }
 
 /// The sums of one row, over a strip of b whose rows lie `pitch` apart.
@@ -25,8 +24,8 @@ void strip_of_row(const SparseProduct<float>& op, std::size_t row, const float* 
   for (std::size_t k = begin; k < end; ++k) {
     // Which row of b is next no processor can guess, but the list says it.
     if (k + 4 < end) fetch_strip(b + static_cast<std::size_t>(column[k + 4]) * pitch);
-    const auto* from = reinterpret_cast<const Lanes*>(b + static_cast<std::size_t>(column[k]) * pitch);
-    for (std::size_t v = 0; v < vectors; ++v) sum[v] += value[k] * from[v];
+    const float* from = b + static_cast<std::size_t>(column[k]) * pitch;
+    for (std::size_t v = 0; v < vectors; ++v) sum[v] += value[k] * lanes::load(from + v * lanes::count);
   }
   std::memcpy(out, sum, sizeof sum);
 }

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "kernels/core/cpu.h"
+#include "kernels/core/lanes.h"
 
 namespace perturbine {
 namespace {
@@ -15,23 +16,28 @@ T* scratch_rows(std::size_t count) {
   return rows.data();
 }
 
-// Sum over a row of term(x_j) in four chains of sixteen lanes: one chain would wait for every addition. Meanwhile the
+// Sum over a row of term(x_j) in four chains of lanes: one chain would wait for every addition. Meanwhile the
 // row at `next` is fetched.
 template <class T, class Term>
 float sum_of_row(const T* x, std::size_t n, const T* next, Term&& term) {
-  constexpr std::size_t chains = 4, lanes = fetched_block / chains;
-  float sum[chains][lanes] = {};
+  Lanes sum[4] = {};
   std::size_t j = 0;
   for (; j + fetched_block <= n; j += fetched_block) {
     if (next != nullptr) fetch_ahead(next + j);
-    for (std::size_t c = 0; c < chains; ++c)
-#pragma omp simd
-      for (std::size_t l = 0; l < lanes; ++l) sum[c][l] += term(static_cast<float>(x[j + c * lanes + l]));
+    for (std::size_t c = 0; c < fetched_block / lanes::count; ++c)
+      sum[c % 4] += term(lanes::load(x + j + c * lanes::count));
   }
-  float total = 0;
-  for (; j < n; ++j) total += term(static_cast<float>(x[j]));
-  for (std::size_t l = 0; l < lanes; ++l) total += (sum[0][l] + sum[1][l]) + (sum[2][l] + sum[3][l]);
-  return total;
+  float rest = 0;
+  for (; j < n; ++j) rest += term(lanes::all(static_cast<float>(x[j])))[0];
+  return rest + lanes::sum((sum[0] + sum[1]) + (sum[2] + sum[3]));
+}
+
+// body(j, count) for lanes::count columns at a time of first ... last - 1.
+template <class Body>
+[[gnu::always_inline]] inline void for_lanes(std::size_t first, std::size_t last, Body&& body) {
+  std::size_t j = first;
+  for (; j + lanes::count <= last; j += lanes::count) body(j, std::integral_constant<std::size_t, lanes::count>());
+  if (j < last) body(j, last - j);
 }
 
 // `written`: y is the output itself, whose next row is worth fetching.
@@ -41,20 +47,18 @@ void forward_row(const FilmLayerNorm<T>& op, std::size_t i, T* y, bool written) 
   const std::size_t n = op.x.columns, next = std::min(i + 1, op.x.rows - 1);
   const T *next_scale = op.scale.row(op.film_row(next)), *next_shift = op.shift.row(op.film_row(next)),
           *next_y = op.y.row(next);
-  const float mean = sum_of_row(x, n, op.x.row(next), [](float v) { return v; }) / static_cast<float>(n);
+  const float mean = sum_of_row(x, n, op.x.row(next), [](Lanes v) { return v; }) / static_cast<float>(n);
   const float squares =
-      sum_of_row(x, n, static_cast<const T*>(nullptr), [=](float v) { return (v - mean) * (v - mean); });
+      sum_of_row(x, n, static_cast<const T*>(nullptr), [=](Lanes v) { return (v - mean) * (v - mean); });
   const float inverse = 1.0f / std::sqrt(squares / static_cast<float>(n) + op.epsilon);
   for (std::size_t first = 0; first < n; first += fetched_block) {
     if (next_scale != scale) fetch_ahead(next_scale + first), fetch_ahead(next_shift + first);
     if (written) fetch_ahead<true>(next_y + first);
-    const std::size_t last = std::min(n, first + fetched_block);
-#pragma omp simd
-    for (std::size_t j = first; j < last; ++j) {
-      const float z = (static_cast<float>(x[j]) - mean) * inverse * (1.0f + static_cast<float>(scale[j])) +
-                      static_cast<float>(shift[j]);
-      put(y[j], Activate ? formulas::silu(z) : z);
-    }
+    for_lanes(first, std::min(n, first + fetched_block), [&](std::size_t j, auto count) {
+      const Lanes normalised = (lanes::load(x + j, count) - mean) * inverse;
+      const Lanes z = lanes::fused(normalised, 1.0f + lanes::load(scale + j, count), lanes::load(shift + j, count));
+      lanes::store(y + j, Activate ? lanes::silu(z) : z, count);
+    });
   }
   op.mean[i] = mean;
   op.inverse_deviation[i] = inverse;
@@ -67,52 +71,47 @@ void backward_row(const FilmLayerNormBackward<T>& op, std::size_t i, T* dx, T* d
   const T *x = op.x.row(i), *scale = op.scale.row(f), *shift = op.shift.row(f), *dy = op.dy.row(i);
   const std::size_t n = op.x.columns, next = std::min(i + 1, op.x.rows - 1), next_f = op.film_row(next);
   const float mean = op.mean[i], inverse = op.inverse_deviation[i];
-  float sum = 0, sum_normalised = 0;
+  Lanes sum{}, sum_normalised{};
   for (std::size_t first = 0; first < n; first += fetched_block) {
     fetch_ahead(op.x.row(next) + first), fetch_ahead(op.dy.row(next) + first);
     if (next_f != f) fetch_ahead(op.scale.row(next_f) + first), fetch_ahead(op.shift.row(next_f) + first);
-    const std::size_t last = std::min(n, first + fetched_block);
-    float part = 0, part_normalised = 0;
-#pragma omp simd reduction(+ : part, part_normalised)
-    for (std::size_t j = first; j < last; ++j) {
-      const float normalised = (static_cast<float>(x[j]) - mean) * inverse;
-      const float gain = 1.0f + static_cast<float>(scale[j]);
-      float dz = static_cast<float>(dy[j]);
-      if constexpr (Activate) dz *= formulas::silu_slope(normalised * gain + static_cast<float>(shift[j]));
-      put(dscale[j], dz * normalised);
-      put(dshift[j], dz);
-      part += dz * gain;
-      part_normalised += dz * gain * normalised;
-    }
-    sum += part, sum_normalised += part_normalised;
+    for_lanes(first, std::min(n, first + fetched_block), [&](std::size_t j, auto count) {
+      const Lanes normalised = (lanes::load(x + j, count) - mean) * inverse,
+                  gain = 1.0f + lanes::load(scale + j, count);
+      Lanes dz = lanes::load(dy + j, count);  // zeros behind the last, which add nothing to the sums
+      if constexpr (Activate) dz *= lanes::silu_slope(lanes::fused(normalised, gain, lanes::load(shift + j, count)));
+      lanes::store(dscale + j, dz * normalised, count);
+      lanes::store(dshift + j, dz, count);
+      sum += dz * gain;
+      sum_normalised += dz * gain * normalised;
+    });
   }
-  const float mean_d = sum / static_cast<float>(n), mean_dn = sum_normalised / static_cast<float>(n);
-  const float keep = op.accumulate ? 1.0f : 0.0f;
+  const float mean_d = lanes::sum(sum) / static_cast<float>(n),
+              mean_dn = lanes::sum(sum_normalised) / static_cast<float>(n);
   auto finish = [&](auto slope) {
     for (std::size_t first = 0; first < n; first += fetched_block) {
       if (written) {
         fetch_ahead<true>(op.dx.row(next) + first), fetch_ahead<true>(op.dscale.row(next) + first);
         fetch_ahead<true>(op.dshift.row(next) + first);
       }
-      const std::size_t last = std::min(n, first + fetched_block);
-#pragma omp simd
-      for (std::size_t j = first; j < last; ++j) {
-        const float normalised = (static_cast<float>(x[j]) - mean) * inverse;
-        const float gain = 1.0f + static_cast<float>(scale[j]);
-        const float d = slope(j, normalised, gain) * gain;
-        const float g = inverse * (d - mean_d - normalised * mean_dn);
-        put(dx[j], keep != 0.0f ? static_cast<float>(dx[j]) + g : g);
-      }
+      for_lanes(first, std::min(n, first + fetched_block), [&](std::size_t j, auto count) {
+        const Lanes normalised = (lanes::load(x + j, count) - mean) * inverse,
+                    gain = 1.0f + lanes::load(scale + j, count);
+        const Lanes d = slope(j, count, normalised, gain) * gain;
+        const Lanes g = inverse * (d - mean_d - normalised * mean_dn);
+        lanes::store(dx + j, op.accumulate ? lanes::load(dx + j, count) + g : g, count);
+      });
     }
   };
   // In f32 dshift holds dz exactly; in bf16 it is rounded, so the slope is taken once more.
   if constexpr (!Activate)
-    finish([&](std::size_t j, float, float) { return static_cast<float>(dy[j]); });
+    finish([&](std::size_t j, auto count, Lanes, Lanes) { return lanes::load(dy + j, count); });
   else if constexpr (std::is_same_v<T, float>)
-    finish([&](std::size_t j, float, float) { return dshift[j]; });
+    finish([&](std::size_t j, auto count, Lanes, Lanes) { return lanes::load(dshift + j, count); });
   else
-    finish([&](std::size_t j, float normalised, float gain) {
-      return static_cast<float>(dy[j]) * formulas::silu_slope(normalised * gain + static_cast<float>(shift[j]));
+    finish([&](std::size_t j, auto count, Lanes normalised, Lanes gain) {
+      const Lanes z = lanes::fused(normalised, gain, lanes::load(shift + j, count));
+      return lanes::load(dy + j, count) * lanes::silu_slope(z);
     });
 }
 

@@ -2,6 +2,7 @@
 // CPU kernels that walk pairs.
 #pragma once
 #include "kernels/core/cpu.h"
+#include "kernels/core/lanes.h"
 
 namespace perturbine {
 
@@ -53,20 +54,18 @@ class PackedPoints {
 #endif
 
  private:
-  static constexpr std::size_t lanes = 16, quarters = tile / lanes;
-  /// Sixteen floats; compilers split it where registers are narrower.
-  using Lanes [[gnu::vector_size(64), gnu::aligned(4), gnu::may_alias]] = float;
+  static constexpr std::size_t parts = tile / lanes::count;
 
   template <std::size_t Rows, class Term>
   void sums(const float* const (&x)[Rows], std::size_t t, float (&out)[Rows][tile], Term&& add_term) const {
-    Lanes sum[Rows][quarters] = {};
+    Lanes sum[Rows][parts] = {};
     for (std::size_t k = 0; k < width_; ++k) {
-      const Lanes* y = reinterpret_cast<const Lanes*>(column(t, k));
+      const float* y = column(t, k);
       for (std::size_t r = 0; r < Rows; ++r)
-        for (std::size_t q = 0; q < quarters; ++q) add_term(sum[r][q], x[r][k], y[q]);
+        for (std::size_t q = 0; q < parts; ++q) add_term(sum[r][q], x[r][k], lanes::load(y + q * lanes::count));
     }
     for (std::size_t r = 0; r < Rows; ++r)
-      for (std::size_t q = 0; q < quarters; ++q) *reinterpret_cast<Lanes*>(out[r] + q * lanes) = sum[r][q];
+      for (std::size_t q = 0; q < parts; ++q) lanes::store(out[r] + q * lanes::count, sum[r][q]);
   }
 
   std::size_t width_, count_;

@@ -34,14 +34,13 @@ void apply_kernel(const PairwiseSum<float>& op, float* value) {
     square_roots(value);
     return;
   }
-  float sum[tile] = {};
-  for (std::size_t g = 0; g < op.gammas.size; ++g) {
-    const float gamma = op.gammas[g];
-#pragma omp simd
-    for (std::size_t j = 0; j < tile; ++j) sum[j] += formulas::exp(-gamma * value[j]);
-  }
   const float share = 1.0f / static_cast<float>(std::max<std::size_t>(1, op.gammas.size));
-  for (std::size_t j = 0; j < tile; ++j) value[j] = share * sum[j];
+  for (std::size_t j = 0; j < tile; j += lanes::count) {
+    const Lanes squared = lanes::load(value + j);
+    Lanes sum{};
+    for (std::size_t g = 0; g < op.gammas.size; ++g) sum += lanes::exp(-op.gammas[g] * squared);
+    lanes::store(value + j, share * sum);
+  }
 }
 
 // Points with their squared norms, for distances as |x|^2 + |y|^2 - 2 x . y: half of the work of differences. Where
