@@ -167,7 +167,8 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
 void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) {
   struct Options {
     DataOptions data;
-    std::string predicted, predicted_expression, split, gene_sets, interactions, out;
+    std::string predicted, predicted_expression, predicted_condition, predicted_cell_type, split, gene_sets,
+        interactions, out;
     bool force = false;
   };
   auto o = std::make_shared<Options>();
@@ -178,6 +179,9 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
                  "generated cells of any tool (.h5ad), read by the same columns where it has them")
       ->required();
   app.add_option("--predicted-expression", o->predicted_expression, "counts or log1p");
+  app.add_option("--predicted-condition-column", o->predicted_condition,
+                 "its column with the perturbations, where that has another name than the real cells'");
+  app.add_option("--predicted-cell-type-column", o->predicted_cell_type, "its column with the cell type, likewise");
   app.add_option("--split", o->split, "split file: groups, and what was training");
   add_gene_sets_option(app, o->gene_sets);
   add_known_interactions_option(app, o->interactions);
@@ -203,6 +207,8 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
       follow(p.library_size_column, o->data.library_size_column);
       p.control = o->data.control;
     }
+    if (!o->predicted_condition.empty()) p.condition_column = o->predicted_condition;
+    if (!o->predicted_cell_type.empty()) p.cell_type_column = o->predicted_cell_type;
     const Dataset predicted = read_dataset(p, sayer(common));
     // Genes by name.
     std::vector<std::size_t> gene;

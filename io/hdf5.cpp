@@ -68,6 +68,9 @@ Handle open_file(const std::string& path) {
   quiet();
   std::error_code code;
   require_input(std::filesystem::exists(path, code), path, ": no such file");
+  require_input(
+      !std::filesystem::exists(path + "/checkpoint.h5", code), path,
+      ": is the folder of a trained run, not a file of cells (.h5ad); predict and effects take it with --run");
   require_input(!std::filesystem::is_directory(path, code), path,
                 ": is a folder, not an .h5ad file (zarr stores are not read)");
   std::ifstream probe(path, std::ios::binary);

@@ -152,6 +152,12 @@ TEST(Program, EvaluateComparesWithinCellTypes) {
                 " --out " + out + "3")
                 .code,
             0);
+  // Or different names in the two.
+  const std::string apart = "evaluate --quiet --real " + data + " --condition-column cell_type --control type1" +
+                            " --cell-type-column none --predicted " + data + " --predicted-cell-type-column none";
+  EXPECT_EQ(run(apart + " --predicted-condition-column cell_type --out " + out + "4").code, 0);
+  expect_refused(apart + " --predicted-condition-column condition --out " + out + "5", "has none to judge them by");
+  expect_refused(apart + " --predicted-condition-column guide --out " + out + "5", "no column 'guide'");
 }
 
 }  // namespace

@@ -337,6 +337,7 @@ TEST(Program, ACheckpointOfAnotherKindIsRefused) {
   versioned[8] = static_cast<char>(bytes[8] - 1);
   with(versioned, "older version");
   with("hello", "is not a checkpoint");
+  expect_refused("inspect " + p.run_folder, "is the folder of a trained run");
   EXPECT_EQ(run("simulate --quiet --seed 5 --genes 60 --cells 25 --out " + folder() + "/other.h5ad").code, 0);
   EXPECT_EQ(run("split --quiet " + folder() + "/other.h5ad --kind doubles --out " + folder() + "/other.json").code, 0);
   expect_refused("train --data " + folder() + "/other.h5ad --split " + folder() +
