@@ -5,7 +5,7 @@
 // that of all genes, decoding costs no more than with 2000, and the genes that say most of a cell are not left to
 // chance: a stratified sample (Cochran, Sampling Techniques, 1977, chapter 5).
 #pragma once
-#include <array>
+#include <algorithm>
 
 #include "engine/ops/ops.h"
 

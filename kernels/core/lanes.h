@@ -35,6 +35,7 @@ using Integers [[gnu::vector_size(4 * count)]] = std::int32_t;
 using Bits [[gnu::vector_size(4 * count)]] = std::uint32_t;
 using Half [[gnu::vector_size(2 * count)]] = std::uint16_t;
 
+/// x in every lane.
 [[gnu::always_inline]] inline Lanes all(float x) { return x - Lanes{}; }
 
 /// The first n numbers from `p` on, n <= count; zeros behind them.
