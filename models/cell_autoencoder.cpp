@@ -21,8 +21,8 @@ CellAutoencoder::CellAutoencoder(Parameters& p, const AutoencoderSizes& s) : siz
   decoder_weight = p.add("decoder.2.weight", s.genes, s.latents() + s.decoder_hidden(), Initial::zero, of_genes);
   decoder_bias = p.add("decoder.2.bias", 1, s.genes, Initial::zero, of_genes);
   if (s.zero_logits) {
-    zero_w_ = weight("decoder.zero.weight", s.genes, s.latents() + s.decoder_hidden(), Initial::zero);
-    zero_bias = row("decoder.zero.bias", s.genes);
+    zero_w_ = p.add("decoder.zero.weight", s.genes, s.latents() + s.decoder_hidden(), Initial::zero, {s.gene_rate});
+    zero_bias = p.add("decoder.zero.bias", 1, s.genes, Initial::zero, of_genes);
   }
   state_prior = row("prior.state", s.state), identity_prior = row("prior.identity", s.identity);
   technical_prior = row("prior.technical", s.technical);
