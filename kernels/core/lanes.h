@@ -7,9 +7,10 @@
 #include <cstddef>
 #include <cstring>
 #include <initializer_list>
+#include <type_traits>
 
 #include "kernels/core/formulas.h"
-#if defined(__AVX512F__)
+#if defined(__AVX__)
 #include <immintrin.h>
 #endif
 
@@ -52,6 +53,22 @@ using Half [[gnu::vector_size(2 * count)]] = std::uint16_t;
   std::memcpy(&half, p, n == count ? sizeof half : n * sizeof(bfloat16));
   return reinterpret_cast<Lanes>(__builtin_convertvector(half, Bits) << 16);
 }
+[[gnu::always_inline]] inline Integers load(const std::int32_t* p) {
+  Integers x;
+  std::memcpy(&x, p, sizeof x);
+  return x;
+}
+/// p[index[0]], p[index[1]], ...
+[[gnu::always_inline]] inline Lanes gather(const float* p, Integers index) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Lanes>(
+      _mm512_mask_i32gather_ps(_mm512_setzero_ps(), 0xffff, reinterpret_cast<__m512i>(index), p, 4));
+#else
+  Lanes x;
+  for (std::size_t k = 0; k < count; ++k) x[k] = p[index[k]];
+  return x;
+#endif
+}
 [[gnu::always_inline]] inline void store(float* p, Lanes x, std::size_t n = count) {
 #if defined(__AVX512F__)
   if (n < count) {
@@ -68,6 +85,14 @@ using Half [[gnu::vector_size(2 * count)]] = std::uint16_t;
   const Bits rounded = (word + 0x7fffu + (word >> 16 & 1u)) >> 16, quiet = word >> 16 | 0x40u;
   const Half half = __builtin_convertvector((rounded & ~nan) | (quiet & nan), Half);
   std::memcpy(&p->bits, &half, n == count ? sizeof half : n * sizeof(bfloat16));
+}
+
+/// body(j, count) for `count` numbers from j on of first ... last - 1: whole registers, then the rest.
+template <class Body>
+[[gnu::always_inline]] inline void for_columns(std::size_t first, std::size_t last, Body&& body) {
+  std::size_t j = first;
+  for (; j + count <= last; j += count) body(j, std::integral_constant<std::size_t, count>());
+  if (j < last) body(j, (last - j) % count);  // by which compilers see that it is less than a register
 }
 
 /// Halves are added, their halves, and so on.
@@ -111,6 +136,23 @@ using Half [[gnu::vector_size(2 * count)]] = std::uint16_t;
 #endif
 }
 
+/// a where x has a sign, else b.
+[[gnu::always_inline]] inline Lanes where_negative(Lanes x, Lanes a, Lanes b) {
+#if defined(__AVX512F__)
+  const __mmask16 negative = _mm512_cmplt_epi32_mask(reinterpret_cast<__m512i>(x), _mm512_setzero_si512());
+  return reinterpret_cast<Lanes>(
+      _mm512_mask_mov_ps(reinterpret_cast<__m512>(b), negative, reinterpret_cast<__m512>(a)));
+#elif defined(__AVX__)
+  return reinterpret_cast<Lanes>(
+      _mm256_blendv_ps(reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(x)));
+#else
+  return reinterpret_cast<Integers>(x) < 0 ? a : b;
+#endif
+}
+[[gnu::always_inline]] inline Lanes absolute(Lanes x) {
+  return reinterpret_cast<Lanes>(reinterpret_cast<Bits>(x) & 0x7fffffffu);
+}
+
 /// 1 / x to 2e-7 relative.
 [[gnu::always_inline]] inline Lanes reciprocal(Lanes x) {
 #if defined(__AVX512F__)
@@ -121,17 +163,58 @@ using Half [[gnu::vector_size(2 * count)]] = std::uint16_t;
 #endif
 }
 
-/// formulas::exp
+/// formulas::exp, with one term less: the polynomial is the one of least relative error, 3e-9.
 [[gnu::always_inline]] inline Lanes exp(Lanes x) {
   x = clamped(x, -87.3f, 88.3f);
   const Lanes magic = all(12582912.0f);
   const Lanes n = fused(x, all(1.44269504088896341f), magic) - magic;
   Lanes r = fused(n, all(-0.693359375f), x);
   r = fused(n, all(2.12194440e-4f), r);
-  Lanes p = all(1.9875691500e-4f);
-  for (const float c : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f})
+  Lanes p = all(1.3814467238262296e-3f);
+  for (const float c : {8.368780836462975e-3f, 4.166839271783829e-2f, 1.666651964187622e-1f, 4.999999403953552e-1f})
     p = fused(p, r, all(c));
   return scaled(fused(p, r * r, r + 1.0f), n);
+}
+
+/// formulas::log; zero and denormal numbers give -87 or less.
+[[gnu::always_inline]] inline Lanes log(Lanes x) {
+#if defined(__AVX512F__)
+  // x = 2^n m, m from 3/4 to 3/2, and m = (1 + r) / c with c from a table by the first four digits of m: log(1 + r)
+  // takes six terms. c = 1 on both sides of 1, where the logarithm is small. (Multiplied by 4/3, rounded up, m below 1
+  // has an exponent one more, as it should.)
+  const __m512 inverse = _mm512_setr_ps(1.0f, 0.9142857194f, 0.8648648858f, 0.8205128312f, 0.7804877758f, 0.7441860437f,
+                                        0.7111111283f, 0.6808510423f, 1.306122422f, 1.254902005f, 1.207547188f,
+                                        1.163636327f, 1.122807026f, 1.084745765f, 1.049180269f, 1.0f);
+  const __m512 part = _mm512_setr_ps(0.0f, 0.08961215615f, 0.1451819837f, 0.1978257298f, 0.2478362024f, 0.2954642177f,
+                                     0.3409265578f, 0.3844117224f, -0.2670627534f, -0.2270574868f, -0.1885911822f,
+                                     -0.1515498609f, -0.1158318222f, -0.08134564012f, -0.04800916463f, 0.0f);
+  const __m512 given = reinterpret_cast<__m512>(x),
+               m = _mm512_maskz_getmant_ps(0xffff, given, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_zero),
+               n = _mm512_maskz_getexp_ps(0xffff, reinterpret_cast<__m512>(x * 1.33333337f));
+  const __m512i digits = _mm512_maskz_srli_epi32(0xffff, _mm512_castps_si512(m), 19);
+  const Lanes c = reinterpret_cast<Lanes>(_mm512_maskz_permutexvar_ps(0xffff, digits, inverse)),
+              t = reinterpret_cast<Lanes>(_mm512_maskz_permutexvar_ps(0xffff, digits, part));
+  const Lanes r = fused(reinterpret_cast<Lanes>(m), c, all(-1));
+  Lanes p = all(0.18966343f);
+  for (const float a : {-0.2501533f, 0.33334497f, -0.49999997f}) p = fused(p, r, all(a));
+  return fused(reinterpret_cast<Lanes>(n), all(0.6931471806f), t) + fused(p, r * r, r);
+#else
+  const Integers given = reinterpret_cast<Integers>(x), least = Integers{} + 0x00800000;
+  const Integers bits = given < least ? least : given, e = (bits - 0x3f3504f3) >> 23;
+  const Lanes f = reinterpret_cast<Lanes>(bits - (e << 23)) - 1.0f, z = f * f, n = __builtin_convertvector(e, Lanes);
+  Lanes p = all(7.0376836292e-2f);
+  for (const float c : {-1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f, -1.6668057665e-1f,
+                        2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f})
+    p = fused(p, f, all(c));
+  Lanes y = fused(n, all(-2.12194440e-4f), p * (f * z));
+  y = fused(z, all(-0.5f), y);
+  return fused(n, all(0.693359375f), f + y);
+#endif
+}
+/// formulas::log1p
+[[gnu::always_inline]] inline Lanes log1p(Lanes x) {
+  const Lanes u = 1.0f + x;
+  return fused(x - (u - 1.0f), reciprocal(u), log(u));
 }
 
 [[gnu::always_inline]] inline Lanes sigmoid(Lanes x) { return reciprocal(1.0f + exp(-x)); }

@@ -8,6 +8,11 @@ namespace {
 
 constexpr std::size_t block_rows = 64;
 
+[[gnu::always_inline]] inline Lanes floored(Lanes mean) {
+  const Lanes least = lanes::all(1e-12f);
+  return lanes::where_negative(mean - least, least, mean);
+}
+
 void run(Cpu& cpu, const LogNormalise<float>& op) {
   for_rows(cpu, op.y.rows, op.y.columns, [&](std::size_t i) {
     float* y = op.y.row(i);
@@ -19,104 +24,90 @@ void run(Cpu& cpu, const LogNormalise<float>& op) {
   });
 }
 
-// The non-zeros of a row, packed so that their formulas become vector code; small counts and large ones apart.
+constexpr auto log_factorials = [] {
+  std::array<float, 33> table{};
+  for (int x = 0; x <= 32; ++x) table[static_cast<std::size_t>(x)] = formulas::log_small_factorial(x);
+  return table;
+}();
+
+// Non-zeros of a row, as many as a register holds, and of one kind: in turn 1, 2 and 3, up to 32, above. A sum over
+// factors goes to the largest count, a large count takes another form.
 struct Packed {
-  static constexpr std::size_t lanes = 16;
-  float x[lanes], log_factorial[lanes], mean[lanes], theta[lanes], logit[lanes];
-  std::size_t column[lanes];
+  static constexpr std::size_t kinds = 4;
+  static std::size_t kind(float x) { return std::size_t{x > 1} + std::size_t{x > 3} + std::size_t{x > 32}; }
+  float x[lanes::count], most = 0;
+  std::int32_t column[lanes::count];
   std::size_t count = 0;
 };
 
-template <bool Inflated, bool Gradient, bool Large>
+template <bool Inflated, bool Gradient>
 void evaluate(const CountLikelihood<float>& op, std::size_t i, Packed& p, float* log_p, float* slope) {
   if (p.count == 0) return;
-  for (std::size_t k = p.count; k < Packed::lanes; ++k)  // idle lanes compute something harmless
-    p.x[k] = p.x[0], p.log_factorial[k] = 0, p.mean[k] = p.mean[0], p.theta[k] = p.theta[0], p.logit[k] = 0;
-  float probability[Packed::lanes], dmean[Packed::lanes], dtheta[Packed::lanes], dlogit[Packed::lanes];
-  if constexpr (Large) {
-#pragma omp simd
-    for (std::size_t k = 0; k < Packed::lanes; ++k) {
-      const auto nb = formulas::negative_binomial_large(p.x[k], p.mean[k], p.theta[k]);
-      probability[k] = nb.log_probability, dmean[k] = nb.dmean, dtheta[k] = nb.dtheta;
-    }
-  } else {
-    float inverse_total[Packed::lanes], sum[Packed::lanes] = {}, sum_slope[Packed::lanes] = {}, most = 0;
-    for (std::size_t k = 0; k < Packed::lanes; ++k) {
-      most = std::max(most, p.x[k]);
-      inverse_total[k] = 1.0f / (p.theta[k] + p.mean[k]);
-    }
-    for (float factor = 0; factor < most; factor += 2) {
-#pragma omp simd
-      for (std::size_t k = 0; k < Packed::lanes; ++k) {
-        formulas::SmallCountSum s{sum[k], sum_slope[k]};
-        formulas::add_two_factors(s, factor, p.x[k], p.mean[k], p.theta[k], inverse_total[k]);
-        sum[k] = s.log_probability, sum_slope[k] = s.slope;
-      }
-    }
-#pragma omp simd
-    for (std::size_t k = 0; k < Packed::lanes; ++k) {
-      const auto nb =
-          formulas::negative_binomial_small({sum[k], sum_slope[k]}, p.x[k], p.log_factorial[k], p.mean[k], p.theta[k]);
-      probability[k] = nb.log_probability, dmean[k] = nb.dmean, dtheta[k] = nb.dtheta;
-    }
-  }
-  if constexpr (Inflated) {
-#pragma omp simd
-    for (std::size_t k = 0; k < Packed::lanes; ++k) {
-      const formulas::ZeroInflated z = formulas::zero_inflated_positive({probability[k], 0, 0}, p.logit[k]);
-      probability[k] = z.log_probability, dlogit[k] = z.dlogit;
-    }
-  }
+  for (std::size_t k = p.count; k < lanes::count; ++k)  // idle lanes compute something harmless
+    p.x[k] = p.x[0], p.column[k] = p.column[0];
+  const lanes::Integers column = lanes::load(p.column);
+  const Lanes x = lanes::load(p.x), mean = floored(lanes::gather(op.mean.row(i), column)),
+              theta = lanes::gather(op.theta.data, column);
+  const formulas::NegativeBinomial<Lanes> nb =
+      p.most > 32 ? formulas::negative_binomial_large(x, mean, theta)
+                  : formulas::negative_binomial_small(
+                        x, p.most, lanes::gather(log_factorials.data(), __builtin_convertvector(x, lanes::Integers)),
+                        mean, theta);
+  formulas::ZeroInflated<Lanes> z{nb.log_probability, nb.dmean, nb.dtheta, {}};
+  if constexpr (Inflated) z = formulas::zero_inflated_positive(nb, lanes::gather(op.zero_logit.row(i), column));
   const float scale = Gradient ? -op.dloss[i] : 0.0f;
+  z.dmean *= scale, z.dlogit *= scale;
   for (std::size_t k = 0; k < p.count; ++k) {
-    const std::size_t j = p.column[k];
-    log_p[j] = probability[k];
-    if constexpr (Gradient) op.dmean(i, j) = scale * dmean[k], slope[j] = dtheta[k];
-    if constexpr (Gradient && Inflated) op.dzero_logit(i, j) = scale * dlogit[k];
+    const auto j = static_cast<std::size_t>(p.column[k]);
+    log_p[j] = z.log_probability[k];
+    if constexpr (Gradient) op.dmean(i, j) = z.dmean[k], slope[j] = z.dtheta[k];
+    if constexpr (Gradient && Inflated) op.dzero_logit(i, j) = z.dlogit[k];
   }
-  p.count = 0;
+  p.count = 0, p.most = 0;
 }
 
-// Every gene of the row as a zero, vectorised, into scratch rows; then the non-zeros put their own values there; then
-// the sums. Adding a zero's term and taking it away again would cancel where theta is large.
+// A task's memory: a number for every gene each.
+struct Scratch {
+  float *inverse_theta, *dtheta;  // of all rows of the task
+  float *log_p, *slope;           // of one row
+};
+
+// Every gene of the row as a zero, in registers of them; then the non-zeros put their own values there; then the sums.
+// Adding a zero's term and taking it away again would cancel where theta is large.
 template <bool Inflated, bool Gradient>
-void likelihood_row(const CountLikelihood<float>& op, std::size_t i, float* log_p, float* slope, float* dtheta) {
+void likelihood_row(const CountLikelihood<float>& op, std::size_t i, const Scratch& scratch) {
   const std::size_t n = op.mean.columns;
-  const float* mean = op.mean.row(i);
+  const float *mean = op.mean.row(i), *theta = op.theta.data;
   const float* logit = Inflated ? op.zero_logit.row(i) : nullptr;
   float* dmean = Gradient ? op.dmean.row(i) : nullptr;
   float* dlogit = Gradient && Inflated ? op.dzero_logit.row(i) : nullptr;
+  float *log_p = scratch.log_p, *slope = scratch.slope, *dtheta = scratch.dtheta;
   const float scale = Gradient ? -op.dloss[i] : 0.0f;  // of log p, not of the loss
-  auto floored = [](float m) { return m < 1e-12f ? 1e-12f : m; };
-  const float* theta = op.theta.data;
-#pragma omp simd
-  for (std::size_t j = 0; j < n; ++j) {
+  auto zeros = [&](std::size_t j, auto count) {
+    const Lanes u = floored(lanes::load(mean + j, count)) * lanes::load(scratch.inverse_theta + j, count);
+    const Lanes t = lanes::load(theta + j, count);
+    formulas::ZeroInflated<Lanes> z;
     if constexpr (Inflated) {
-      const formulas::ZeroInflated z = formulas::zero_inflated_zero(floored(mean[j]), theta[j], logit[j]);
-      log_p[j] = z.log_probability;
-      if constexpr (Gradient) dmean[j] = scale * z.dmean, slope[j] = z.dtheta, dlogit[j] = scale * z.dlogit;
+      z = formulas::zero_inflated_zero(u, t, lanes::load(logit + j, count));
     } else {
-      const formulas::NegativeBinomial z = formulas::negative_binomial_zero(floored(mean[j]), theta[j]);
-      log_p[j] = z.log_probability;
-      if constexpr (Gradient) dmean[j] = scale * z.dmean, slope[j] = z.dtheta;
+      const formulas::NegativeBinomial<Lanes> nb = formulas::negative_binomial_zero(u, t);
+      z = {nb.log_probability, nb.dmean, nb.dtheta, Lanes{}};
     }
-  }
-  Packed small, large;
+    lanes::store(log_p + j, z.log_probability, count);
+    if constexpr (Gradient) lanes::store(dmean + j, scale * z.dmean, count), lanes::store(slope + j, z.dtheta, count);
+    if constexpr (Gradient && Inflated) lanes::store(dlogit + j, scale * z.dlogit, count);
+  };
+  lanes::for_columns(0, n, zeros);
+  Packed packed[Packed::kinds];
   for (auto k = static_cast<std::size_t>(op.counts.row_offsets[i]);
        k < static_cast<std::size_t>(op.counts.row_offsets[i + 1]); ++k) {
     const float x = op.counts.values[k];
     if (x == 0) continue;
-    const auto j = static_cast<std::size_t>(op.counts.columns[k]);
-    Packed& p = x <= 32 ? small : large;
-    p.x[p.count] = x, p.mean[p.count] = floored(mean[j]), p.theta[p.count] = theta[j];
-    p.log_factorial[p.count] = x <= 32 ? formulas::log_small_factorial(static_cast<int>(x)) : 0.0f;
-    p.logit[p.count] = Inflated ? logit[j] : 0.0f;
-    p.column[p.count++] = j;
-    if (small.count == Packed::lanes) evaluate<Inflated, Gradient, false>(op, i, small, log_p, slope);
-    if (large.count == Packed::lanes) evaluate<Inflated, Gradient, true>(op, i, large, log_p, slope);
+    Packed& p = packed[Packed::kind(x)];
+    p.most = std::max(p.most, x), p.x[p.count] = x, p.column[p.count++] = op.counts.columns[k];
+    if (p.count == lanes::count) evaluate<Inflated, Gradient>(op, i, p, log_p, slope);
   }
-  evaluate<Inflated, Gradient, false>(op, i, small, log_p, slope);
-  evaluate<Inflated, Gradient, true>(op, i, large, log_p, slope);
+  for (Packed& p : packed) evaluate<Inflated, Gradient>(op, i, p, log_p, slope);
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (std::size_t j = 0; j < n; ++j) sum += log_p[j];
@@ -130,23 +121,23 @@ void likelihood_row(const CountLikelihood<float>& op, std::size_t i, float* log_
 void run(Cpu& cpu, const CountLikelihood<float>& op) {
   const bool inflated = op.zero_logit.data != nullptr, gradient = op.dmean.data != nullptr;
   const std::size_t n = op.mean.columns, blocks = (op.mean.rows + block_rows - 1) / block_rows;
-  float* partial = cpu.workspace.get<float>(blocks * 3 * n);
+  float* memory = cpu.workspace.get<float>(blocks * 4 * n);
   cpu.pool.run(blocks, [&](std::size_t b) {
-    float *dtheta = partial + b * 3 * n, *log_p = dtheta + n, *slope = log_p + n;
-    std::fill_n(dtheta, n, 0.0f);
+    float* mine = memory + b * 4 * n;
+    const Scratch scratch{mine + n, mine, mine + 2 * n, mine + 3 * n};
+    for (std::size_t j = 0; j < n; ++j) scratch.inverse_theta[j] = 1.0f / op.theta[j];
+    std::fill_n(scratch.dtheta, n, 0.0f);
     for (std::size_t i = b * block_rows; i < std::min(op.mean.rows, (b + 1) * block_rows); ++i) {
       if (inflated)
-        gradient ? likelihood_row<true, true>(op, i, log_p, slope, dtheta)
-                 : likelihood_row<true, false>(op, i, log_p, slope, dtheta);
+        gradient ? likelihood_row<true, true>(op, i, scratch) : likelihood_row<true, false>(op, i, scratch);
       else
-        gradient ? likelihood_row<false, true>(op, i, log_p, slope, dtheta)
-                 : likelihood_row<false, false>(op, i, log_p, slope, dtheta);
+        gradient ? likelihood_row<false, true>(op, i, scratch) : likelihood_row<false, false>(op, i, scratch);
     }
   });
   if (op.dtheta.data == nullptr) return;
   std::fill_n(op.dtheta.data, n, 0.0f);
   for (std::size_t b = 0; b < blocks; ++b)
-    for (std::size_t j = 0; j < n; ++j) op.dtheta[j] += partial[b * 3 * n + j];
+    for (std::size_t j = 0; j < n; ++j) op.dtheta[j] += memory[b * 4 * n + j];
 }
 
 void run(Cpu& cpu, const SampleCounts<float>& op) {

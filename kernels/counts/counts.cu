@@ -24,15 +24,16 @@ __global__ void __launch_bounds__(threads) log_normalise(LogNormalise<float> op)
         formulas::log1p(scale * op.counts.values[static_cast<std::size_t>(k)]);
 }
 
-__device__ __forceinline__ formulas::ZeroInflated evaluate(const CountLikelihood<float>& op, std::size_t i,
-                                                           std::size_t j, float x) {
+__device__ __forceinline__ formulas::ZeroInflated<float> evaluate(const CountLikelihood<float>& op, std::size_t i,
+                                                                  std::size_t j, float x) {
   const float m = op.mean(i, j) < 1e-12f ? 1e-12f : op.mean(i, j);
   if (x == 0) {
-    if (op.zero_logit.data != nullptr) return formulas::zero_inflated_zero(m, op.theta[j], op.zero_logit(i, j));
-    const formulas::NegativeBinomial zero = formulas::negative_binomial_zero(m, op.theta[j]);
+    if (op.zero_logit.data != nullptr)
+      return formulas::zero_inflated_zero(m / op.theta[j], op.theta[j], op.zero_logit(i, j));
+    const formulas::NegativeBinomial<float> zero = formulas::negative_binomial_zero(m / op.theta[j], op.theta[j]);
     return {zero.log_probability, zero.dmean, zero.dtheta, 0};
   }
-  const formulas::NegativeBinomial nb = formulas::negative_binomial(x, m, op.theta[j]);
+  const formulas::NegativeBinomial<float> nb = formulas::negative_binomial(x, m, op.theta[j]);
   if (op.zero_logit.data != nullptr) return formulas::zero_inflated_positive(nb, op.zero_logit(i, j));
   return {nb.log_probability, nb.dmean, nb.dtheta, 0};
 }
@@ -42,7 +43,7 @@ __global__ void __launch_bounds__(threads) count_likelihood(CountLikelihood<floa
   const std::size_t i = blockIdx.x;
   float sum = 0;
   for (std::size_t j = threadIdx.x; j < op.mean.columns; j += threads) {
-    const formulas::ZeroInflated r = evaluate(op, i, j, value_at(op.counts, i, static_cast<std::int32_t>(j)));
+    const formulas::ZeroInflated<float> r = evaluate(op, i, j, value_at(op.counts, i, static_cast<std::int32_t>(j)));
     sum += r.log_probability;
     if (op.dmean.data != nullptr) {
       op.dmean(i, j) = -op.dloss[i] * r.dmean;

@@ -1,42 +1,47 @@
-// Count formulas for one number, shared by the executors. Every form is chosen so that nothing large cancels in float:
-// theta to 1e12, mean to 1e-12, counts to 1e9. Derivation in docs/kernels.md.
+// Count formulas, shared by the executors: of one number on a device, of a register of them (lanes.h) in native
+// kernels. Every form is chosen so that nothing large cancels in float: theta to 1e12, mean to 1e-12, counts to 1e9.
+// Derivation in docs/kernels.md.
 #pragma once
 #include "kernels/core/formulas.h"
 #include "kernels/core/philox.h"
 
-// Loops over these formulas become vector code only if every call is inlined, every inner loop unrolled and every
-// choice made by a factor of 0 or 1 that is no condition (a repeated condition is threaded into branches).
 #if defined(__CUDACC__)
 #define PERTURBINE_INLINE __host__ __device__ __forceinline__
-#define PERTURBINE_UNROLL(n)  // nvcc unrolls short loops itself
 #else
+#include "kernels/core/lanes.h"
 #define PERTURBINE_INLINE [[gnu::always_inline]] inline
-#define PERTURBINE_DO_PRAGMA(text) _Pragma(#text)
-#define PERTURBINE_UNROLL(n) PERTURBINE_DO_PRAGMA(GCC unroll n)
 #endif
 
 namespace perturbine::formulas {
 
-/// 1 below zero, else 0: the sign bit.
-PERTURBINE_INLINE float negative(float x) {
-  return static_cast<float>(static_cast<std::int32_t>(__builtin_bit_cast(std::uint32_t, x) >> 31));
-}
+#if !defined(__CUDACC__)
+using lanes::exp, lanes::log, lanes::log1p, lanes::reciprocal, lanes::where_negative, lanes::absolute;
+#endif
+PERTURBINE_INLINE float reciprocal(float x) { return 1.0f / x; }
+PERTURBINE_INLINE float absolute(float x) { return __builtin_fabsf(x); }
+/// a where x is below zero, else b.
+PERTURBINE_INLINE float where_negative(float x, float a, float b) { return x < 0 ? a : b; }
 
-/// log Gamma(z) - [(z - 1/2) log z - z + log(2 pi)/2]: Binet's remainder, z > 0.
-PERTURBINE_INLINE float binet(float z) {
-  float shift = 0;
-  PERTURBINE_UNROLL(8)
+/// log Gamma(z) - [(z - 1/2) log z - z + log(2 pi)/2]: Binet's remainder, z >= 8.
+template <class Number>
+PERTURBINE_INLINE Number binet_of_large(Number z) {
+  const Number r = reciprocal(z), r2 = r * r;
+  return r * (8.3333333e-2f - r2 * (2.7777778e-3f - r2 * 7.9365079e-4f));
+}
+/// z > 0.
+template <class Number>
+PERTURBINE_INLINE Number binet(Number z) {
+  Number shift{};
   for (int i = 0; i < 8; ++i) {  // below 8: binet(z) = binet(z + 1) + (z + 1/2) log(1 + 1/z) - 1
-    const float low = negative(z - 8);
-    shift += low * ((z + 0.5f) * log1p(1.0f / z) - 1.0f);
-    z += low;
+    const Number low = z - 8.0f;
+    shift = where_negative(low, shift + ((z + 0.5f) * log1p(reciprocal(z)) - 1.0f), shift);
+    z = where_negative(low, z + 1.0f, z);
   }
-  const float r = 1.0f / z, r2 = r * r;
-  return shift + r * (8.3333333e-2f - r2 * (2.7777778e-3f - r2 * 7.9365079e-4f));
+  return shift + binet_of_large(z);
 }
 
 /// log(x!) for whole x from 0 to 32.
-PERTURBINE_INLINE float log_small_factorial(int x) {
+PERTURBINE_HOST_DEVICE constexpr float log_small_factorial(int x) {
   constexpr float table[33] = {0.0f,        0.0f,        0.693147181f, 1.79175947f, 3.17805383f, 4.78749174f,
                                6.57925121f, 8.52516136f, 10.6046029f,  12.8018275f, 15.1044126f, 17.5023078f,
                                19.9872145f, 22.5521639f, 25.1912212f,  27.8992714f, 30.6718601f, 33.5050735f,
@@ -50,125 +55,145 @@ PERTURBINE_INLINE float log_small_factorial(int x) {
 PERTURBINE_HOST_DEVICE inline float log_factorial(float x) {
   if (x <= 32) return log_small_factorial(static_cast<int>(x));
   const float z = x + 1;
-  return (z - 0.5f) * log(z) - z + 0.918938533f + binet(z);
+  return (z - 0.5f) * log(z) - z + 0.918938533f + binet_of_large(z);
 }
 
 /// log(1 + u), and log(1 + u) - u / (1 + u) without cancellation for small u; u >= 0. One logarithm, one division.
+template <class Number>
 struct LogExcess {
-  float log, excess, inverse;  // inverse: 1 / (1 + u)
+  Number log, excess, inverse;  // inverse: 1 / (1 + u)
 };
-PERTURBINE_INLINE LogExcess log1p_excess(float u) {
-  const float w = 1.0f + u, inverse = 1.0f / w;
-  const float l = log(w) + (u - (w - 1.0f)) * inverse;
-  const float small = negative(u - 0.02f), v = small * u;
-  const float series = v * v * (0.5f - v * (0.66666667f - v * (0.75f - 0.8f * v)));
-  return {l, series + (1 - small) * (l - u * inverse), inverse};
+template <class Number>
+PERTURBINE_INLINE LogExcess<Number> log1p_excess(Number u) {
+  const Number w = 1.0f + u, inverse = reciprocal(w);
+  const Number l = log(w) + (u - (w - 1.0f)) * inverse;
+  const Number series = u * u * (0.5f - u * (0.66666667f - u * (0.75f - 0.8f * u)));
+  return {l, where_negative(u - 0.02f, series, l - u * inverse), inverse};
 }
 
 /// log(ratio) where ratio = 1 + excess is known both ways: by the excess near 1, directly far below it.
-PERTURBINE_INLINE float log_ratio(float excess, float ratio) {
-  const float near = 1 - negative(excess + 0.5f), w = 1.0f + excess;
-  const float argument = near * w + (1 - near) * ratio;
-  return log(argument) + near * (excess - (w - 1.0f)) / argument;
+template <class Number>
+PERTURBINE_INLINE Number log_ratio(Number excess, Number ratio) {
+  const Number far = excess + 0.5f, w = 1.0f + excess, lost = excess - (w - 1.0f);
+  const Number argument = where_negative(far, ratio, w);
+  return log(argument) + where_negative(far, Number{}, lost) * reciprocal(argument);
 }
 
+template <class Number>
 struct NegativeBinomial {
-  float log_probability, dmean, dtheta;  // and its derivatives
+  Number log_probability, dmean, dtheta;  // and its derivatives
 };
 
-/// x = 0: -theta log(1 + mean / theta).
-PERTURBINE_INLINE NegativeBinomial negative_binomial_zero(float mean, float theta) {
-  const LogExcess e = log1p_excess(mean / theta);
+/// x = 0: -theta log(1 + mean / theta), of u = mean / theta.
+template <class Number>
+PERTURBINE_INLINE NegativeBinomial<Number> negative_binomial_zero(Number u, Number theta) {
+  const LogExcess<Number> e = log1p_excess(u);
   return {-theta * e.log, -e.inverse, -e.excess};
 }
 
 /// What is known of log(Gamma(x + theta) / Gamma(theta) / (mean + theta)^x) and its slope in theta after some factors.
+template <class Number>
 struct SmallCountSum {
-  float log_probability = 0, slope = 0;
+  Number log_probability, slope;
 };
 
 /// Adds the factors i and i + 1 with one logarithm: log((1 + a)(1 + b)) has excess a + b + a b. Factors from x on are
 /// 1, so that several counts may run side by side to the largest of them.
-PERTURBINE_INLINE void add_two_factors(SmallCountSum& s, float i, float x, float mean, float theta,
-                                       float inverse_total) {
+template <class Number>
+PERTURBINE_INLINE void add_two_factors(SmallCountSum<Number>& s, float i, Number x, Number mean, Number theta,
+                                       Number inverse_total) {
   const float j = i + 1;
-  const float first = negative(i - x), second = negative(j - x);
-  const float a = first * (i - mean) * inverse_total, b = second * (j - mean) * inverse_total;
-  const float p = first * (theta + i) * inverse_total + (1 - first);
-  const float q = second * (theta + j) * inverse_total + (1 - second);
+  const Number one = Number{} + 1.0f, first = i - x, second = j - x, low = theta + i, high = theta + j;
+  const Number a = where_negative(first, (i - mean) * inverse_total, Number{});
+  const Number b = where_negative(second, (j - mean) * inverse_total, Number{});
+  const Number p = where_negative(first, low * inverse_total, one);
+  const Number q = where_negative(second, high * inverse_total, one);
   s.log_probability += log_ratio(a + b + a * b, p * q);
-  s.slope -= a / (theta + i) + b / (theta + j);
+  s.slope -= (a * high + b * low) * reciprocal(low * high);
 }
 
-/// 1 <= x <= 32, from the sum over its factors and log(x!). d/dmean = theta (x - mean) / (mean (mean + theta)).
-PERTURBINE_INLINE NegativeBinomial negative_binomial_small(const SmallCountSum& s, float x, float log_factorial,
-                                                           float mean, float theta) {
-  const LogExcess e = log1p_excess(mean / theta);
-  return {s.log_probability + x * log(mean) - log_factorial - theta * e.log, (x - mean) / mean * e.inverse,
+/// 1 <= x <= 32, of which the largest is `most`: a sum over its factors, of which the first, theta / (theta + mean), is
+/// known from x = 0. d/dmean = theta (x - mean) / (mean (mean + theta)).
+template <class Number>
+PERTURBINE_INLINE NegativeBinomial<Number> negative_binomial_small(Number x, float most, Number log_factorial,
+                                                                   Number mean, Number theta) {
+  const Number inverse_theta = reciprocal(theta), u = mean * inverse_theta;
+  const LogExcess<Number> e = log1p_excess(u);
+  const Number inverse_total = inverse_theta * e.inverse;
+  SmallCountSum<Number> s{-e.log, u * inverse_total};
+  for (float i = 1; i < most; i += 2) add_two_factors(s, i, x, mean, theta, inverse_total);
+  return {s.log_probability + x * log(mean) - log_factorial - theta * e.log, (x - mean) * reciprocal(mean) * e.inverse,
           s.slope - e.excess};
 }
 
 /// x > 32: by differences of Stirling's series.
-PERTURBINE_INLINE NegativeBinomial negative_binomial_large(float x, float mean, float theta) {
-  const float u = mean / theta, total = theta + mean, high = x + theta;
-  NegativeBinomial r;
-  r.dmean = (x - mean) / mean / (1 + u);
-  r.log_probability = x * log_ratio(theta / total * ((mean - x) / x), mean / x * (high / total)) +
-                      theta * log_ratio((x - mean) / total, high / total) - 0.5f * log1p(x / theta) -
-                      0.5f * log(6.28318531f * x) + binet(high) - binet(theta) - binet(x);
+template <class Number>
+PERTURBINE_INLINE NegativeBinomial<Number> negative_binomial_large(Number x, Number mean, Number theta) {
+  const Number inverse_theta = reciprocal(theta), u = mean * inverse_theta, inverse_x = reciprocal(x);
+  const Number total = theta + mean, inverse_total = reciprocal(total), high = x + theta;
+  NegativeBinomial<Number> r;
+  r.dmean = (x - mean) * reciprocal(mean * (1.0f + u));
+  r.log_probability =
+      x * log_ratio(theta * inverse_total * ((mean - x) * inverse_x), mean * inverse_x * (high * inverse_total)) +
+      theta * log_ratio((x - mean) * inverse_total, high * inverse_total) - 0.5f * log1p(x * inverse_theta) -
+      0.5f * log(6.28318531f * x) + binet_of_large(high) - binet(theta) - binet_of_large(x);
   // digamma(x + theta) - digamma(theta) - log(1 + mean / theta) + (mean - x) / (theta + mean), with
   // digamma(z) = log z - 1 / (2 z) - 1 / (12 z^2) + ... and the recurrence below 8.
-  float low = theta, recurrence = 0;
-  PERTURBINE_UNROLL(8)
+  Number low = theta, recurrence{};
   for (int i = 0; i < 8; ++i) {
-    const float shifted = negative(low - 8);
-    recurrence += shifted / low;
-    low += shifted;
+    const Number shifted = low - 8.0f;
+    recurrence = where_negative(shifted, recurrence + reciprocal(low), recurrence);
+    low = where_negative(shifted, low + 1.0f, low);
   }
-  auto rest = [](float z) { return -0.5f / z - 8.3333333e-2f / (z * z) + 8.3333333e-3f / (z * z * z * z); };
+  auto rest = [](Number inverse) {
+    const Number square = inverse * inverse;
+    return -0.5f * inverse - square * (8.3333333e-2f - 8.3333333e-3f * square);
+  };
   // log(high / low) - log(total / theta): as one ratio when nothing was shifted.
-  const float whole = log_ratio((x - mean) / total, high / total), apart = log(high / low) - log1p(u);
-  const float unshifted = 1 - negative(theta - 8);
-  r.dtheta = unshifted * whole + (1 - unshifted) * apart + (mean - x) / total + recurrence + rest(high) - rest(low);
+  const Number inverse_low = reciprocal(low);
+  const Number whole = log_ratio((x - mean) * inverse_total, high * inverse_total),
+               apart = log(high * inverse_low) - log1p(u);
+  r.dtheta = where_negative(theta - 8.0f, apart, whole) + (mean - x) * inverse_total + recurrence +
+             rest(reciprocal(high)) - rest(inverse_low);
   return r;
 }
 
 /// x >= 1.
-PERTURBINE_HOST_DEVICE inline NegativeBinomial negative_binomial(float x, float mean, float theta) {
+PERTURBINE_HOST_DEVICE inline NegativeBinomial<float> negative_binomial(float x, float mean, float theta) {
   if (x > 32) return negative_binomial_large(x, mean, theta);
-  SmallCountSum s;
-  const float inverse_total = 1.0f / (theta + mean);
-  for (float i = 0; i < x; i += 2) add_two_factors(s, i, x, mean, theta, inverse_total);
-  return negative_binomial_small(s, x, log_small_factorial(static_cast<int>(x)), mean, theta);
+  return negative_binomial_small(x, x, log_small_factorial(static_cast<int>(x)), mean, theta);
 }
 
+template <class Number>
 struct ZeroInflated {
-  float log_probability, dmean, dtheta, dlogit;
+  Number log_probability, dmean, dtheta, dlogit;
 };
 
-/// The zero-inflated form of a zero count, with l = log NB(0):
+/// The zero-inflated form of a zero count, with l = log NB(0), of u = mean / theta:
 ///   log(pi + (1 - pi) e^l) = max(logit, l) - max(logit, 0) + log((1 + e^-|logit - l|) / (1 + e^-|logit|))
-PERTURBINE_INLINE ZeroInflated zero_inflated_zero(float mean, float theta, float logit) {
-  const LogExcess e = log1p_excess(mean / theta);
-  const float l = -theta * e.log, d = logit - l;
-  const float near = exp(-__builtin_fabsf(d)), far = exp(-__builtin_fabsf(logit));
-  const float count_wins = negative(d), below = negative(logit), inverse = 1.0f / (1.0f + far);
-  const float share = (count_wins + (1 - count_wins) * near) / (1.0f + near);  // of the count part in the zeros
-  const float pi = (below * far + (1 - below)) * inverse;
-  const float y = (near - far) * inverse, w = 1.0f + y;
-  ZeroInflated z;
-  z.log_probability = (count_wins * l + (1 - count_wins) * below * logit) + (log(w) + (y - (w - 1.0f)));
+template <class Number>
+PERTURBINE_INLINE ZeroInflated<Number> zero_inflated_zero(Number u, Number theta, Number logit) {
+  const Number one = Number{} + 1.0f;
+  const LogExcess<Number> e = log1p_excess(u);
+  const Number l = -theta * e.log, d = logit - l;
+  const Number near = exp(-absolute(d)), far = exp(-absolute(logit)), inverse = reciprocal(1.0f + far);
+  const Number share = where_negative(d, one, near) * reciprocal(1.0f + near);  // of the count part in the zeros
+  const Number pi = where_negative(logit, far, one) * inverse;
+  const Number y = (near - far) * inverse, w = 1.0f + y;
+  ZeroInflated<Number> z;
+  z.log_probability = where_negative(d, l, where_negative(logit, logit, Number{})) + (log(w) + (y - (w - 1.0f)));
   z.dmean = -share * e.inverse;
   z.dtheta = -share * e.excess;
-  z.dlogit = (1 - share) - pi;
+  z.dlogit = (1.0f - share) - pi;
   return z;
 }
 
 /// The zero-inflated form of a positive count from the plain one: log(1 - pi) = -softplus(logit) more.
-PERTURBINE_INLINE ZeroInflated zero_inflated_positive(const NegativeBinomial& nb, float logit) {
-  const float size = __builtin_fabsf(logit), far = exp(-size), w = 1.0f + far, below = negative(logit);
-  const float softplus = (1 - below) * logit + log(w) + (far - (w - 1.0f));
-  return {nb.log_probability - softplus, nb.dmean, nb.dtheta, -(below * far + (1 - below)) / w};
+template <class Number>
+PERTURBINE_INLINE ZeroInflated<Number> zero_inflated_positive(const NegativeBinomial<Number>& nb, Number logit) {
+  const Number one = Number{} + 1.0f, far = exp(-absolute(logit)), w = 1.0f + far;
+  const Number softplus = where_negative(logit, Number{}, logit) + log(w) + (far - (w - 1.0f));
+  return {nb.log_probability - softplus, nb.dmean, nb.dtheta, -where_negative(logit, far, one) * reciprocal(w)};
 }
 
 /// A stream of random words of one matrix element.

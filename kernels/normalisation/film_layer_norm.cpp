@@ -32,14 +32,6 @@ float sum_of_row(const T* x, std::size_t n, const T* next, Term&& term) {
   return rest + lanes::sum((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
-// body(j, count) for lanes::count columns at a time of first ... last - 1.
-template <class Body>
-[[gnu::always_inline]] inline void for_lanes(std::size_t first, std::size_t last, Body&& body) {
-  std::size_t j = first;
-  for (; j + lanes::count <= last; j += lanes::count) body(j, std::integral_constant<std::size_t, lanes::count>());
-  if (j < last) body(j, last - j);
-}
-
 // `written`: y is the output itself, whose next row is worth fetching.
 template <bool Activate, class T>
 void forward_row(const FilmLayerNorm<T>& op, std::size_t i, T* y, bool written) {
@@ -54,7 +46,7 @@ void forward_row(const FilmLayerNorm<T>& op, std::size_t i, T* y, bool written) 
   for (std::size_t first = 0; first < n; first += fetched_block) {
     if (next_scale != scale) fetch_ahead(next_scale + first), fetch_ahead(next_shift + first);
     if (written) fetch_ahead<true>(next_y + first);
-    for_lanes(first, std::min(n, first + fetched_block), [&](std::size_t j, auto count) {
+    lanes::for_columns(first, std::min(n, first + fetched_block), [&](std::size_t j, auto count) {
       const Lanes normalised = (lanes::load(x + j, count) - mean) * inverse;
       const Lanes z = lanes::fused(normalised, 1.0f + lanes::load(scale + j, count), lanes::load(shift + j, count));
       lanes::store(y + j, Activate ? lanes::silu(z) : z, count);
@@ -75,7 +67,7 @@ void backward_row(const FilmLayerNormBackward<T>& op, std::size_t i, T* dx, T* d
   for (std::size_t first = 0; first < n; first += fetched_block) {
     fetch_ahead(op.x.row(next) + first), fetch_ahead(op.dy.row(next) + first);
     if (next_f != f) fetch_ahead(op.scale.row(next_f) + first), fetch_ahead(op.shift.row(next_f) + first);
-    for_lanes(first, std::min(n, first + fetched_block), [&](std::size_t j, auto count) {
+    lanes::for_columns(first, std::min(n, first + fetched_block), [&](std::size_t j, auto count) {
       const Lanes normalised = (lanes::load(x + j, count) - mean) * inverse,
                   gain = 1.0f + lanes::load(scale + j, count);
       Lanes dz = lanes::load(dy + j, count);  // zeros behind the last, which add nothing to the sums
@@ -94,7 +86,7 @@ void backward_row(const FilmLayerNormBackward<T>& op, std::size_t i, T* dx, T* d
         fetch_ahead<true>(op.dx.row(next) + first), fetch_ahead<true>(op.dscale.row(next) + first);
         fetch_ahead<true>(op.dshift.row(next) + first);
       }
-      for_lanes(first, std::min(n, first + fetched_block), [&](std::size_t j, auto count) {
+      lanes::for_columns(first, std::min(n, first + fetched_block), [&](std::size_t j, auto count) {
         const Lanes normalised = (lanes::load(x + j, count) - mean) * inverse,
                     gain = 1.0f + lanes::load(scale + j, count);
         const Lanes d = slope(j, count, normalised, gain) * gain;

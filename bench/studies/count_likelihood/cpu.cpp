@@ -10,7 +10,7 @@ namespace perturbine::studies {
 namespace {
 
 using Op = CountLikelihood<float>;
-using formulas::ZeroInflated;
+using ZeroInflated = formulas::ZeroInflated<float>;
 
 // d/dz log Gamma(z): recurrence to 8, then the asymptotic series (Abramowitz and Stegun, 6.3.18).
 double digamma(double z) {
@@ -41,7 +41,7 @@ ZeroInflated by_gamma(double x, double mean, double theta, double logit) {
 
 ZeroInflated by_products(double x, double mean, double theta, double logit) {
   const auto m = static_cast<float>(mean), t = static_cast<float>(theta), z = static_cast<float>(logit);
-  const formulas::NegativeBinomial nb = formulas::negative_binomial(static_cast<float>(x), m, t);
+  const formulas::NegativeBinomial<float> nb = formulas::negative_binomial(static_cast<float>(x), m, t);
   ZeroInflated r = formulas::zero_inflated_positive(nb, z);
   r.dmean = nb.dmean, r.dtheta = nb.dtheta;
   return r;
@@ -78,7 +78,8 @@ void rows(Cpu& cpu, const Op& op) {
         float *dm = op.dmean.row(i), *dlogit = op.dzero_logit.row(i), *l = log_p.data(), *s = slope.data();
 #pragma omp simd
         for (std::size_t j = 0; j < n; ++j) {
-          const ZeroInflated z = formulas::zero_inflated_zero(m[j] < 1e-12f ? 1e-12f : m[j], theta[j], logit[j]);
+          const ZeroInflated z =
+              formulas::zero_inflated_zero((m[j] < 1e-12f ? 1e-12f : m[j]) / theta[j], theta[j], logit[j]);
           l[j] = z.log_probability, s[j] = z.dtheta, dm[j] = scale * z.dmean, dlogit[j] = scale * z.dlogit;
         }
         for (std::size_t k = first; k < last; ++k)
