@@ -97,11 +97,20 @@ template <class Body>
 
 /// Halves are added, their halves, and so on.
 [[gnu::always_inline]] inline float sum(Lanes x) {
-  float v[count];
-  std::memcpy(v, &x, sizeof x);
-  for (std::size_t half = count / 2; half > 0; half /= 2)
-    for (std::size_t j = 0; j < half; ++j) v[j] += v[j + half];
-  return v[0];
+#if defined(__AVX512F__)
+  const auto eight = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) +
+                     __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
+#elif defined(__AVX__)
+  const Lanes eight = x;
+#endif
+#if defined(__AVX__)
+  const auto four =
+      __builtin_shufflevector(eight, eight, 0, 1, 2, 3) + __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
+#else
+  const Lanes four = x;
+#endif
+  const auto two = four + __builtin_shufflevector(four, four, 2, 3, 0, 1);
+  return two[0] + two[1];
 }
 
 [[gnu::always_inline]] inline Lanes fused(Lanes a, Lanes b, Lanes c) {

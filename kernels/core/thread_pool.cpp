@@ -5,6 +5,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace perturbine {
@@ -21,55 +22,70 @@ inline void pause() {
 #endif
 }
 
-// One parallel call. Workers hold it by shared_ptr: one that wakes late finds no task left and touches nothing else.
-struct Job {
+}  // namespace
+
+// A parallel call is handed over through one number, the ticket: which call it is (upper half) and how many of its
+// tasks nobody has taken (lower half). Whoever lowers it has taken a task, and the call does not end before that task
+// does; a worker that comes late finds nothing left, or the next call. Nothing is allocated, and nothing locked unless
+// a worker sleeps.
+struct ThreadPool::State {
+  std::atomic<std::uint64_t> ticket{0};
+  // Of the call in the ticket; to be read by who has taken a task.
   const std::function<void(std::size_t)>* task = nullptr;
   std::size_t count = 0;
-  std::atomic<std::size_t> next{0}, done{0};
-  std::mutex failure_mutex;
+  alignas(64) std::atomic<std::size_t> done{0};
+
+  std::mutex caller, failure_mutex;
   std::exception_ptr failure;
 
-  void work() {
+  std::mutex sleep;
+  std::condition_variable wake;
+  std::atomic<int> sleepers{0};
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> workers;
+
+  static std::uint64_t call_of(std::uint64_t ticket) { return ticket >> 32; }
+  static std::size_t left_in(std::uint64_t ticket) { return ticket & 0xffffffffu; }
+
+  /// Takes tasks until none is left; returns the call they were of.
+  std::uint64_t work() {
     inside_task = true;
-    for (std::size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
+    std::uint64_t seen = ticket.load(std::memory_order_acquire);
+    while (left_in(seen) > 0) {
+      if (!ticket.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
       try {
-        (*task)(i);
+        (*task)(count - left_in(seen));
       } catch (...) {
         const std::lock_guard lock(failure_mutex);
         if (!failure) failure = std::current_exception();
       }
       done.fetch_add(1, std::memory_order_acq_rel);
+      seen = ticket.load(std::memory_order_acquire);
     }
     inside_task = false;
+    return call_of(seen);
   }
-  bool finished() const { return done.load(std::memory_order_acquire) == count; }
-};
-
-}  // namespace
-
-struct ThreadPool::State {
-  std::mutex mutex, caller;
-  std::condition_variable wake;
-  std::shared_ptr<Job> job;
-  std::atomic<std::uint64_t> generation{0};
-  bool stop = false;
-  std::vector<std::thread> workers;
 
   void loop() {
     std::uint64_t seen = 0;
+    auto waiting = [&] { return call_of(ticket.load(std::memory_order_acquire)) == seen && !stop.load(); };
     for (;;) {
       // Operations of a step follow one another within microseconds: spin briefly before sleeping.
-      for (int spin = 0; spin < 2000 && generation.load(std::memory_order_acquire) == seen; ++spin) pause();
-      std::shared_ptr<Job> mine;
-      {
-        std::unique_lock lock(mutex);
-        wake.wait(lock, [&] { return stop || generation.load(std::memory_order_relaxed) != seen; });
-        if (stop) return;
-        seen = generation.load(std::memory_order_relaxed);
-        mine = job;
+      for (int spin = 0; spin < 2000 && waiting(); ++spin) pause();
+      if (waiting()) {
+        std::unique_lock lock(sleep);
+        ++sleepers;  // before the ticket is looked at again; the caller looks at it after moving the ticket
+        wake.wait(lock, [&] { return call_of(ticket.load()) != seen || stop.load(); });
+        --sleepers;
       }
-      if (mine) mine->work();
+      if (stop.load()) return;
+      seen = work();
     }
+  }
+  void wake_sleepers() {
+    if (sleepers.load() == 0) return;
+    const std::lock_guard lock(sleep);
+    wake.notify_all();
   }
 };
 
@@ -79,12 +95,8 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
 }
 
 ThreadPool::~ThreadPool() {
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->stop = true;
-    state_->generation.fetch_add(1, std::memory_order_release);
-  }
-  state_->wake.notify_all();
+  state_->stop.store(true);
+  state_->wake_sleepers();
   for (std::thread& worker : state_->workers) worker.join();
 }
 
@@ -96,23 +108,17 @@ void ThreadPool::run(std::size_t count, const std::function<void(std::size_t)>& 
     for (std::size_t i = 0; i < count; ++i) task(i);
     return;
   }
-  const std::lock_guard one_caller(state_->caller);
-  auto job = std::make_shared<Job>();
-  job->task = &task;
-  job->count = count;
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->job = job;
-    state_->generation.fetch_add(1, std::memory_order_release);
-  }
-  state_->wake.notify_all();
-  job->work();
-  while (!job->finished()) std::this_thread::yield();
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->job.reset();
-  }
-  if (job->failure) std::rethrow_exception(job->failure);
+  State& state = *state_;
+  const std::lock_guard one_caller(state.caller);
+  // The last call's tasks are all done, so that nobody reads these.
+  state.task = &task, state.count = count;
+  state.done.store(0, std::memory_order_relaxed);
+  state.ticket.store((State::call_of(state.ticket.load(std::memory_order_relaxed)) + 1) << 32 | count);
+  state.wake_sleepers();
+  state.work();
+  for (int spin = 0; state.done.load(std::memory_order_acquire) != count; ++spin)
+    spin < 200 ? pause() : std::this_thread::yield();
+  if (state.failure) std::rethrow_exception(std::exchange(state.failure, nullptr));
 }
 
 }  // namespace perturbine

@@ -7,21 +7,42 @@
 #include <utility>
 
 #include "kernels/core/cpu.h"
+#include "kernels/core/lanes.h"
 #include "kernels/transport/sinkhorn.h"
 
 namespace perturbine {
 namespace {
 
-constexpr std::size_t block = 16;        // rows that are worked on together
+constexpr std::size_t block = 16;        // rows that are worked on together, and of which K's columns are a multiple
+constexpr std::size_t group = 8;         // rows whose sums are in registers at once
 constexpr std::size_t rows_a_part = 64;  // whose column sums are added up apart
+constexpr std::size_t smallest_shared = 128 * 512;  // below, threads take longer to wake than one to walk K
 // Scalings within these bounds of one, and sums above this, keep all digits: K holds numbers down to 1e-38.
 constexpr float most_scaling = 1e10f, least_sum = 1e-25f;
+
+struct Range {
+  float least, most;
+};
+Range range(const float* x, std::size_t count) {
+  Range r{x[0], x[0]};
+  std::size_t j = 0;
+  if (count >= lanes::count) {
+    Lanes low = lanes::load(x), high = low;
+    for (; j + lanes::count <= count; j += lanes::count) {
+      const Lanes v = lanes::load(x + j);
+      low = lanes::where_negative(v - low, v, low), high = lanes::where_negative(high - v, v, high);
+    }
+    for (std::size_t k = 0; k < lanes::count; ++k) r = {std::min(r.least, low[k]), std::max(r.most, high[k])};
+  }
+  for (; j < count; ++j) r = {std::min(r.least, x[j]), std::max(r.most, x[j])};
+  return r;
+}
 
 class Scaling {
  public:
   Scaling(Cpu& cpu, const Sinkhorn<float>& op)
       : cpu_(cpu), op_(op), n_(op.f.size), m_(op.g.size), inverse_(1 / op.epsilon) {
-    pitch_ = (m_ + 15) / 16 * 16;
+    pitch_ = (m_ + block - 1) / block * block;
     const std::size_t padded = (n_ + block - 1) / block * block, parts = this->parts();
     float* memory = cpu.workspace.get<float>(padded * pitch_ + 2 * padded + (3 + parts) * pitch_);
     auto take = [&](std::size_t count) { return std::exchange(memory, memory + count); };
@@ -48,26 +69,24 @@ class Scaling {
   enum class Outcome { good, absorb, lost };
   /// One iteration; `lost`: a sum is too small to be right, and f and g are what they were before.
   Outcome iterate() {
-    // A matrix that lies in a core's own cache is walked faster than threads wake.
-    const std::size_t parts = this->parts();
-    if (n_ * m_ < 512 * 512)
-      for (std::size_t p = 0; p < parts; ++p) walk(p);
-    else
-      cpu_.pool.run(parts, [&](std::size_t p) { walk(p); });
+    // As many tasks as threads: the caller takes the first and the others theirs, so that K's rows stay in the cache of
+    // the core that walked them before.
+    const std::size_t parts = this->parts(), threads = static_cast<std::size_t>(cpu_.pool.threads());
+    const std::size_t tasks = n_ * m_ < smallest_shared ? 1 : std::min(parts, threads);
+    cpu_.pool.run(tasks, [&](std::size_t t) {
+      for (std::size_t p = t * parts / tasks; p < (t + 1) * parts / tasks; ++p) walk(p);
+    });
     std::copy_n(part_sums_, pitch_, sum_);
     for (std::size_t p = 1; p < parts; ++p)
 #pragma omp simd
       for (std::size_t j = 0; j < m_; ++j) sum_[j] += part_sums_[p * pitch_ + j];
-    float least = sum_[0], low = 1, high = 1;
-    for (std::size_t i = 0; i < n_; ++i) low = std::min(low, u_[i]), high = std::max(high, u_[i]);
-#pragma omp simd reduction(min : least)
-    for (std::size_t j = 0; j < m_; ++j) least = std::min(least, sum_[j]);
+    const Range u = range(u_, n_);
     // u is 0 where its row's sum was too small, and a comparison with a NaN is false.
-    if (!(low > 0 && high < 1e30f && least > least_sum)) return Outcome::lost;
+    if (!(u.least > 0 && u.most < 1e30f && range(sum_, m_).least > least_sum)) return Outcome::lost;
     scale(sum_, absorbed_g_, op_.column_log_weight.data, m_, v_);
-#pragma omp simd reduction(min : low) reduction(max : high)
-    for (std::size_t j = 0; j < m_; ++j) low = std::min(low, v_[j]), high = std::max(high, v_[j]);
-    return low > 1 / most_scaling && high < most_scaling ? Outcome::good : Outcome::absorb;
+    const Range v = range(v_, m_);
+    return std::min(u.least, v.least) > 1 / most_scaling && std::max(u.most, v.most) < most_scaling ? Outcome::good
+                                                                                                    : Outcome::absorb;
   }
 
   /// f and g of the scalings.
@@ -105,31 +124,33 @@ class Scaling {
   void walk(std::size_t part) {
     const std::size_t first = part * rows_a_part, last = std::min(n_, first + rows_a_part);
     float* to = part_sums_ + part * pitch_;
-    std::fill_n(to, pitch_, 0.0f);
     for (std::size_t i = first; i < last; i += block) {
       float sums[block];
-      for (std::size_t r = 0; r < block; r += 4) dot_rows(kernel_ + (i + r) * pitch_, sums + r);
+      for (std::size_t r = 0; r < block; r += group) dot_rows(kernel_ + (i + r) * pitch_, sums + r);
       const std::size_t count = std::min(block, last - i);
       scale(sums, absorbed_f_ + i, op_.row_log_weight.data + i, count, u_ + i);
       for (std::size_t r = 0; r < count; ++r)
         if (!(sums[r] > least_sum)) u_[i + r] = 0;
-      for (std::size_t r = 0; r < block; r += 4) add_rows(kernel_ + (i + r) * pitch_, u_ + i + r, to);
+      for (std::size_t r = 0; r < block; r += group)
+        add_rows(kernel_ + (i + r) * pitch_, u_ + i + r, to, i + r == first);
     }
   }
   void dot_rows(const float* k, float* sums) const {
-    const float *k1 = k + pitch_, *k2 = k1 + pitch_, *k3 = k2 + pitch_, *v = v_;
-    const std::size_t pitch = pitch_;
-    float a = 0, b = 0, c = 0, d = 0;
-#pragma omp simd reduction(+ : a, b, c, d)
-    for (std::size_t j = 0; j < pitch; ++j) a += k[j] * v[j], b += k1[j] * v[j], c += k2[j] * v[j], d += k3[j] * v[j];
-    sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
+    Lanes sum[group] = {};
+    for (std::size_t j = 0; j < pitch_; j += lanes::count) {
+      const Lanes v = lanes::load(v_ + j);
+      for (std::size_t r = 0; r < group; ++r) sum[r] = lanes::fused(lanes::load(k + r * pitch_ + j), v, sum[r]);
+    }
+    for (std::size_t r = 0; r < group; ++r) sums[r] = lanes::sum(sum[r]);
   }
-  void add_rows(const float* k, const float* u, float* to) const {
-    const float *k1 = k + pitch_, *k2 = k1 + pitch_, *k3 = k2 + pitch_;
-    const std::size_t pitch = pitch_;
-    const float a = u[0], b = u[1], c = u[2], d = u[3];
-#pragma omp simd
-    for (std::size_t j = 0; j < pitch; ++j) to[j] = to[j] + a * k[j] + b * k1[j] + c * k2[j] + d * k3[j];
+  void add_rows(const float* k, const float* u, float* to, bool anew) const {
+    Lanes scaling[group];
+    for (std::size_t r = 0; r < group; ++r) scaling[r] = lanes::all(u[r]);
+    for (std::size_t j = 0; j < pitch_; j += lanes::count) {
+      Lanes sum = anew ? Lanes{} : lanes::load(to + j);
+      for (std::size_t r = 0; r < group; ++r) sum = lanes::fused(lanes::load(k + r * pitch_ + j), scaling[r], sum);
+      lanes::store(to + j, sum);
+    }
   }
 
   Cpu& cpu_;

@@ -1,0 +1,108 @@
+// The functions of a register of numbers against double precision, over all of a power of two and at its edges.
+#include "kernels/core/lanes.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <functional>
+#include <vector>
+
+namespace perturbine {
+namespace {
+
+using Function = Lanes (*)(Lanes);
+
+// The largest error of `function` at `x`, relative to `scale(truth)`.
+double largest_error(const std::vector<float>& x, Function function, double (*truth)(double),
+                     const std::function<double(double)>& scale) {
+  double largest = 0;
+  std::vector<float> y(x.size());
+  lanes::for_columns(0, x.size(), [&](std::size_t j, auto count) {
+    lanes::store(y.data() + j, function(lanes::load(x.data() + j, count)), count);
+  });
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double t = truth(static_cast<double>(x[i]));
+    largest = std::max(largest, std::abs(static_cast<double>(y[i]) - t) / scale(t));
+  }
+  return largest;
+}
+
+double relative(double truth) { return std::abs(truth) + 1e-300; }
+
+// Every third number from 1/2 to 2, where logarithms are small, and some of every other size.
+std::vector<float> positive() {
+  std::vector<float> x;
+  for (auto bits = std::bit_cast<std::uint32_t>(0.5f); bits < std::bit_cast<std::uint32_t>(2.0f); bits += 3)
+    x.push_back(std::bit_cast<float>(bits));
+  for (int exponent = -126; exponent < 127; ++exponent)
+    for (const float m : {1.0f, 1.2f, 1.4999999f, 1.5f, 1.7f, 1.9999999f}) x.push_back(std::ldexp(m, exponent));
+  return x;
+}
+std::vector<float> between(float first, float last, float step) {
+  std::vector<float> x;
+  for (float v = first; v <= last; v += step) x.push_back(v);
+  return x;
+}
+
+TEST(Lanes, LogarithmsAndReciprocals) {
+  const std::vector<float> x = positive();
+  EXPECT_LT(largest_error(x, lanes::log, std::log, relative), 2e-7);
+  EXPECT_LT(largest_error(
+                x, lanes::reciprocal, [](double v) { return 1 / v; }, relative),
+            2e-7);
+}
+TEST(Lanes, LogarithmsNearOne) {
+  std::vector<float> x = between(-.9f, 40, 1e-3f);
+  for (float v = 1e-30f; v < 1; v *= 1.7f) x.push_back(v);
+  EXPECT_LT(largest_error(x, lanes::log1p, std::log1p, relative), 4e-7);
+}
+TEST(Lanes, Exponentials) {
+  const std::vector<float> x = between(-87, 88, 1e-3f);
+  EXPECT_LT(largest_error(x, lanes::exp, std::exp, relative), 2e-7);
+  auto sigmoid = [](double v) { return 1 / (1 + std::exp(-v)); };
+  EXPECT_LT(largest_error(x, lanes::sigmoid, sigmoid, relative), 4e-7);
+  auto silu = [](double v) { return v / (1 + std::exp(-v)); };
+  EXPECT_LT(largest_error(x, lanes::silu, silu, relative), 5e-7);
+  auto slope = [](double v) {
+    const double s = 1 / (1 + std::exp(-v));
+    return s * (1 + v * (1 - s));
+  };
+  // 1 - s has lost digits where x is large.
+  EXPECT_LT(largest_error(x, lanes::silu_slope, slope, [](double) { return 1; }), 2e-6);
+}
+TEST(Lanes, ExponentialsSaturate) {
+  for (const float x : {-1e30f, -1000.0f, -88.0f}) {
+    EXPECT_GT(lanes::exp(lanes::all(x))[0], 0.0f);
+    EXPECT_LT(lanes::exp(lanes::all(x))[0], 1.3e-38f);
+  }
+  for (const float x : {89.0f, 1000.0f, 1e30f}) EXPECT_NEAR(lanes::exp(lanes::all(x))[0], 2.2e38f, .2e38f);
+}
+TEST(Lanes, ChosenBySign) {
+  const Lanes a = lanes::all(1), b = lanes::all(2);
+  std::vector<float> x(lanes::count, 3);
+  for (std::size_t k = 0; k < lanes::count; k += 2) x[k] = k % 4 == 0 ? -0.5f : -INFINITY;
+  const Lanes chosen = lanes::where_negative(lanes::load(x.data()), a, b),
+              size = lanes::absolute(lanes::load(x.data()));
+  for (std::size_t k = 0; k < lanes::count; ++k) {
+    EXPECT_EQ(chosen[k], k % 2 == 0 ? 1 : 2);
+    EXPECT_EQ(size[k], std::abs(x[k]));
+  }
+}
+// A sum of small whole numbers is exact in any order.
+TEST(Lanes, SumsAndParts) {
+  std::vector<float> x(4 * lanes::count);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i * i % 23);
+  for (std::size_t n = 0; n <= lanes::count; ++n) {
+    float sum = 0;
+    for (std::size_t k = 0; k < n; ++k) sum += x[k + 3];
+    EXPECT_EQ(lanes::sum(lanes::load(x.data() + 3, n)), sum);
+  }
+  std::vector<std::int32_t> index(lanes::count);
+  for (std::size_t k = 0; k < lanes::count; ++k) index[k] = static_cast<std::int32_t>(k * 7 % x.size());
+  const Lanes gathered = lanes::gather(x.data(), lanes::load(index.data()));
+  for (std::size_t k = 0; k < lanes::count; ++k) EXPECT_EQ(gathered[k], x[static_cast<std::size_t>(index[k])]);
+}
+
+}  // namespace
+}  // namespace perturbine
