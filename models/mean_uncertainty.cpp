@@ -11,13 +11,36 @@ namespace {
 constexpr double lambda = .1, least_share = .02;
 constexpr std::size_t least_pairs = 3;
 
-// The 90 % quantile; `values` are reordered.
-double quantile_90(std::vector<double>& values) {
-  const auto at =
-      values.begin() + static_cast<std::ptrdiff_t>(std::min(
-                           values.size() - 1, static_cast<std::size_t>(.9 * static_cast<double>(values.size()))));
-  std::nth_element(values.begin(), at, values.end());
-  return *at;
+// The scale that 90 % of the ratios of a group never met lie within, all groups counting alike. The 90 % quantile of
+// the groups there are is too small where groups differ and are few; how much is seen by leaving out each group in
+// turn: the 90 % quantile of every ratio over the quantile of the other groups.
+double interval_scale(const std::vector<std::vector<double>>& groups) {
+  struct Value {
+    double ratio;
+    std::size_t group;
+  };
+  std::vector<Value> values;
+  for (std::size_t k = 0; k < groups.size(); ++k)
+    for (const double r : groups[k]) values.push_back({r, k});
+  auto sort = [&] { std::sort(values.begin(), values.end(), [](auto& a, auto& b) { return a.ratio > b.ratio; }); };
+  const double counted = static_cast<double>(groups.size());
+  auto quantile_90 = [&](std::size_t left_out, double count) {
+    double above = 0;
+    for (const Value& v : values) {
+      if (v.group == left_out) continue;
+      above += 1 / static_cast<double>(groups[v.group].size());
+      if (above > .1 * count) return v.ratio;
+    }
+    return values.back().ratio;
+  };
+  sort();
+  const double of_all = quantile_90(groups.size(), counted);
+  if (groups.size() < 2) return of_all;
+  std::vector<double> of_others(groups.size());
+  for (std::size_t k = 0; k < groups.size(); ++k) of_others[k] = std::max(1e-12, quantile_90(k, counted - 1));
+  for (Value& v : values) v.ratio /= of_others[v.group];
+  sort();
+  return of_all * quantile_90(groups.size(), counted);
 }
 
 // Variance of cells within a condition and context, averaged over perturbed ones, and their numbers of cells.
@@ -49,9 +72,8 @@ std::vector<double> within_variance(const TrainingData& data,
 
 // Errors of pairs that were left out, in stated deviations.
 struct Ratios {
-  std::vector<double> ratio;  // |error| / sd
+  std::vector<std::vector<double>> ratio;  // |error| / sd of every gene, by pair
   double squared_error = 0, variance = 0;
-  MeanUncertainty::Scale scale() { return {quantile_90(ratio), squared_error / std::max(1e-300, variance)}; }
 };
 
 // Few values of a gene lean on the average gene.
@@ -115,7 +137,7 @@ MeanUncertainty::MeanUncertainty(const TrainingData& data, const ClosedFormMean&
   }
   if (judged.size() < least_pairs) return;
   const std::vector<double> sum = transfer_square_;
-  Ratios all;
+  double squared_error = 0, total_variance = 0;
   std::map<Kind, Ratios> ratios;
   for (const Judged& j : judged) {
     if (!j.kind) {
@@ -127,8 +149,9 @@ MeanUncertainty::MeanUncertainty(const TrainingData& data, const ClosedFormMean&
     const auto v = variance(j.kind, j.leverage, j.cells);
     Ratios& to = ratios[j.kind];
     ++judged_[j.kind];
+    to.ratio.emplace_back(G);
     for (std::size_t g = 0; g < G; ++g) {
-      to.ratio.push_back(std::abs(j.error[g]) / std::sqrt(std::max(1e-12, v[g])));
+      to.ratio.back()[g] = std::abs(j.error[g]) / std::sqrt(std::max(1e-12, v[g]));
       to.squared_error += j.error[g] * j.error[g], to.variance += v[g];
     }
   }
@@ -137,17 +160,21 @@ MeanUncertainty::MeanUncertainty(const TrainingData& data, const ClosedFormMean&
     for (double& v : transfer_square_) v /= transferred;
     smooth(transfer_square_, transferred);
   }
-  for (auto& [kind, r] : ratios) {
-    all.ratio.insert(all.ratio.end(), r.ratio.begin(), r.ratio.end());
-    all.squared_error += r.squared_error, all.variance += r.variance;
+  // A kind that was never judged is to the kinds that were what a pair is to the pairs of its kind.
+  std::vector<std::vector<double>> by_kind;
+  for (const auto& [kind, r] : ratios) {
+    by_kind.emplace_back();
+    for (const auto& pair : r.ratio) by_kind.back().insert(by_kind.back().end(), pair.begin(), pair.end());
+    squared_error += r.squared_error, total_variance += r.variance;
   }
-  scale_of_all_ = all.scale();
-  for (auto& [kind, r] : ratios) {
+  scale_of_all_ = {interval_scale(by_kind.size() > 1 ? by_kind : ratios.begin()->second.ratio),
+                   squared_error / std::max(1e-300, total_variance)};
+  for (const auto& [kind, r] : ratios) {
     if (judged_[kind] < least_pairs) continue;
     // The norm's scale hangs on the largest errors of a few pairs: it leans on that of all.
-    Scale& s = scale_[kind] = r.scale();
     const double n = static_cast<double>(judged_[kind]);
-    s.square = std::pow(s.square, n / (n + 4)) * std::pow(scale_of_all_.square, 4 / (n + 4));
+    scale_[kind] = {interval_scale(r.ratio), std::pow(r.squared_error / std::max(1e-300, r.variance), n / (n + 4)) *
+                                                 std::pow(scale_of_all_.square, 4 / (n + 4))};
   }
 }
 

@@ -21,7 +21,8 @@ namespace perturbine {
 ///                     the nearest context that saw the condition
 /// Intervals are scaled by the 90 % quantile of |error| / sd over genes and training pairs of condition and context,
 /// each left out (split conformal prediction with leave-one-out residuals: Vovk et al. 2005; Barber et al., Ann. Stat.
-/// 49 (2021) 486), within the query's stratum where at least three pairs are in it, else over all; the expected norm
+/// 49 (2021) 486), within the query's stratum where at least three pairs are in it, else over all strata; widened by
+/// how much such a quantile of the other pairs (strata) is short on one that it left out. The expected norm is scaled
 /// likewise by the ratio of squared errors to variances.
 class MeanUncertainty {
  public:
