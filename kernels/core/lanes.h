@@ -122,17 +122,25 @@ template <class Body>
 #endif
 }
 
-/// x between two bounds; a NaN stays one.
-[[gnu::always_inline]] inline Lanes clamped(Lanes x, float least, float most) {
+/// The larger of x and a bound, the smaller of them, x between two of them; a NaN stays one.
+[[gnu::always_inline]] inline Lanes at_least(Lanes x, float least) {
 #if defined(__AVX512F__)
   // Of two numbers that do not compare the instructions take the second. With masks of all lanes: g++ 12 warns falsely
   // of the forms without (GCC bug 105593).
-  const __m512 raised = _mm512_maskz_max_ps(0xffff, _mm512_set1_ps(least), reinterpret_cast<__m512>(x));
-  return reinterpret_cast<Lanes>(_mm512_maskz_min_ps(0xffff, _mm512_set1_ps(most), raised));
+  return reinterpret_cast<Lanes>(_mm512_maskz_max_ps(0xffff, _mm512_set1_ps(least), reinterpret_cast<__m512>(x)));
 #else
-  x = x < least ? all(least) : x;
+  return x < least ? all(least) : x;
+#endif
+}
+[[gnu::always_inline]] inline Lanes at_most(Lanes x, float most) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Lanes>(_mm512_maskz_min_ps(0xffff, _mm512_set1_ps(most), reinterpret_cast<__m512>(x)));
+#else
   return x > most ? all(most) : x;
 #endif
+}
+[[gnu::always_inline]] inline Lanes clamped(Lanes x, float least, float most) {
+  return at_most(at_least(x, least), most);
 }
 
 /// x 2^n for whole n.

@@ -1,5 +1,7 @@
 #include "kernels/counts/counts.h"
 
+#include <array>
+
 #include "kernels/core/cpu.h"
 #include "kernels/counts/formulas.h"
 
@@ -7,11 +9,7 @@ namespace perturbine {
 namespace {
 
 constexpr std::size_t block_rows = 64;
-
-[[gnu::always_inline]] inline Lanes floored(Lanes mean) {
-  const Lanes least = lanes::all(1e-12f);
-  return lanes::where_negative(mean - least, least, mean);
-}
+constexpr float least_mean = 1e-12f;
 
 void run(Cpu& cpu, const LogNormalise<float>& op) {
   for_rows(cpu, op.y.rows, op.y.columns, [&](std::size_t i) {
@@ -24,8 +22,9 @@ void run(Cpu& cpu, const LogNormalise<float>& op) {
   });
 }
 
+// log(x!) of small counts. Longer than needed, so that six digits of a number that is no count stay inside.
 constexpr auto log_factorials = [] {
-  std::array<float, 33> table{};
+  std::array<float, 64> table{};
   for (int x = 0; x <= 32; ++x) table[static_cast<std::size_t>(x)] = formulas::log_small_factorial(x);
   return table;
 }();
@@ -46,13 +45,14 @@ void evaluate(const CountLikelihood<float>& op, std::size_t i, Packed& p, float*
   for (std::size_t k = p.count; k < lanes::count; ++k)  // idle lanes compute something harmless
     p.x[k] = p.x[0], p.column[k] = p.column[0];
   const lanes::Integers column = lanes::load(p.column);
-  const Lanes x = lanes::load(p.x), mean = floored(lanes::gather(op.mean.row(i), column)),
+  const Lanes x = lanes::load(p.x), mean = lanes::at_least(lanes::gather(op.mean.row(i), column), least_mean),
               theta = lanes::gather(op.theta.data, column);
   const formulas::NegativeBinomial<Lanes> nb =
-      p.most > 32 ? formulas::negative_binomial_large(x, mean, theta)
-                  : formulas::negative_binomial_small(
-                        x, p.most, lanes::gather(log_factorials.data(), __builtin_convertvector(x, lanes::Integers)),
-                        mean, theta);
+      p.most > 32
+          ? formulas::negative_binomial_large(x, mean, theta)
+          : formulas::negative_binomial_small(
+                x, p.most, lanes::gather(log_factorials.data(), __builtin_convertvector(x, lanes::Integers) & 63), mean,
+                theta);
   formulas::ZeroInflated<Lanes> z{nb.log_probability, nb.dmean, nb.dtheta, {}};
   if constexpr (Inflated) z = formulas::zero_inflated_positive(nb, lanes::gather(op.zero_logit.row(i), column));
   const float scale = Gradient ? -op.dloss[i] : 0.0f;
@@ -84,7 +84,8 @@ void likelihood_row(const CountLikelihood<float>& op, std::size_t i, const Scrat
   float *log_p = scratch.log_p, *slope = scratch.slope, *dtheta = scratch.dtheta;
   const float scale = Gradient ? -op.dloss[i] : 0.0f;  // of log p, not of the loss
   auto zeros = [&](std::size_t j, auto count) {
-    const Lanes u = floored(lanes::load(mean + j, count)) * lanes::load(scratch.inverse_theta + j, count);
+    const Lanes u =
+        lanes::at_least(lanes::load(mean + j, count), least_mean) * lanes::load(scratch.inverse_theta + j, count);
     const Lanes t = lanes::load(theta + j, count);
     formulas::ZeroInflated<Lanes> z;
     if constexpr (Inflated) {

@@ -40,7 +40,7 @@ PERTURBINE_INLINE Number binet(Number z) {
   return shift + binet_of_large(z);
 }
 
-/// log(x!) for whole x from 0 to 32.
+/// log(x!) for whole x from 0 to 32; 0 for others (what is no count must not read elsewhere).
 PERTURBINE_HOST_DEVICE constexpr float log_small_factorial(int x) {
   constexpr float table[33] = {0.0f,        0.0f,        0.693147181f, 1.79175947f, 3.17805383f, 4.78749174f,
                                6.57925121f, 8.52516136f, 10.6046029f,  12.8018275f, 15.1044126f, 17.5023078f,
@@ -48,7 +48,7 @@ PERTURBINE_HOST_DEVICE constexpr float log_small_factorial(int x) {
                                36.3954452f, 39.3398842f, 42.3356165f,  45.3801389f, 48.4711814f, 51.6066756f,
                                54.7847294f, 58.0036052f, 61.2617018f,  64.5575386f, 67.8897431f, 71.257039f,
                                74.6582363f, 78.0922236f, 81.5579595f};
-  return table[x];
+  return x >= 0 && x <= 32 ? table[x] : 0.0f;
 }
 
 /// log(x!) for whole x >= 0.
