@@ -193,7 +193,7 @@ template <class Body>
   return scaled(fused(p, r * r, r + 1.0f), n);
 }
 
-/// formulas::log; zero and denormal numbers give -87 or less.
+/// formulas::log, for x to 2.5e38; zero and denormal numbers give -87 or less.
 [[gnu::always_inline]] inline Lanes log(Lanes x) {
 #if defined(__AVX512F__)
   // x = 2^n m, m from 3/4 to 3/2, and m = (1 + r) / c with c from a table by the first four digits of m: log(1 + r)

@@ -22,7 +22,7 @@ void run(Cpu& cpu, const LogNormalise<float>& op) {
   });
 }
 
-// log(x!) of small counts. Longer than needed, so that six digits of a number that is no count stay inside.
+// log(x!) of small counts. Longer than needed, so that six bits of a number that is no count stay inside.
 constexpr auto log_factorials = [] {
   std::array<float, 64> table{};
   for (int x = 0; x <= 32; ++x) table[static_cast<std::size_t>(x)] = formulas::log_small_factorial(x);

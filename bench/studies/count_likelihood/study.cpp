@@ -15,8 +15,7 @@ Study count_likelihood() {
        {"shipped", false, "a block a row, a thread looks its genes up among the non-zeros"}},
       "A zero needs no gamma function: -theta log(1 + mean / theta), vector code over the whole row, and that is "
       "most of the gain. Products instead of gamma functions make float enough for small counts. Written for registers "
-      "(lanes.h), with logarithms from a table, reciprocals by Newton's step, and as many non-zeros of a kind (1; 2 "
-      "and "
+      "(lanes.h), with logarithms from a table, reciprocals by Newton's step, and as many non-zeros of a kind (1; 2, "
       "3; to 32; above) as a register holds, it takes a third of the time. What is left is arithmetic on zeros (two "
       "logarithms, two exponentials, three reciprocals each), not memory.",
   };
