@@ -53,10 +53,11 @@ using Half [[gnu::vector_size(2 * count)]] = std::uint16_t;
   std::memcpy(&half, p, n == count ? sizeof half : n * sizeof(bfloat16));
   return reinterpret_cast<Lanes>(__builtin_convertvector(half, Bits) << 16);
 }
-[[gnu::always_inline]] inline Integers load(const std::int32_t* p) {
-  Integers x;
-  std::memcpy(&x, p, sizeof x);
-  return x;
+[[gnu::always_inline]] inline Integers load(const std::int32_t* p, std::size_t n = count) {
+  return reinterpret_cast<Integers>(load(reinterpret_cast<const float*>(p), n));
+}
+[[gnu::always_inline]] inline Bits load(const std::uint32_t* p, std::size_t n = count) {
+  return reinterpret_cast<Bits>(load(reinterpret_cast<const float*>(p), n));
 }
 /// p[index[0]], p[index[1]], ...
 [[gnu::always_inline]] inline Lanes gather(const float* p, Integers index) {
@@ -67,6 +68,15 @@ using Half [[gnu::vector_size(2 * count)]] = std::uint16_t;
   Lanes x;
   for (std::size_t k = 0; k < count; ++k) x[k] = p[index[k]];
   return x;
+#endif
+}
+/// p[index[0]] = x[0] and so on, of the first n.
+[[gnu::always_inline]] inline void scatter(float* p, Integers index, Lanes x, std::size_t n) {
+#if defined(__AVX512F__)
+  const auto first = static_cast<__mmask16>((1u << n) - 1);
+  _mm512_mask_i32scatter_ps(p, first, reinterpret_cast<__m512i>(index), reinterpret_cast<__m512>(x), 4);
+#else
+  for (std::size_t k = 0; k < n; ++k) p[index[k]] = x[k];
 #endif
 }
 [[gnu::always_inline]] inline void store(float* p, Lanes x, std::size_t n = count) {
@@ -113,6 +123,12 @@ template <class Body>
   return two[0] + two[1];
 }
 
+[[gnu::always_inline]] inline float largest(Lanes x) {
+  float y = x[0];
+  for (std::size_t k = 1; k < count; ++k) y = x[k] > y ? x[k] : y;
+  return y;
+}
+
 [[gnu::always_inline]] inline Lanes fused(Lanes a, Lanes b, Lanes c) {
 #if defined(__AVX512F__)
   return reinterpret_cast<Lanes>(
@@ -143,7 +159,7 @@ template <class Body>
   return at_most(at_least(x, least), most);
 }
 
-/// x 2^n for whole n.
+/// x 2^n for whole n; with AVX-512 for every n, of which the whole part counts.
 [[gnu::always_inline]] inline Lanes scaled(Lanes x, Lanes n) {
 #if defined(__AVX512F__)
   return reinterpret_cast<Lanes>(
@@ -166,8 +182,34 @@ template <class Body>
   return reinterpret_cast<Integers>(x) < 0 ? a : b;
 #endif
 }
-[[gnu::always_inline]] inline Lanes absolute(Lanes x) {
-  return reinterpret_cast<Lanes>(reinterpret_cast<Bits>(x) & 0x7fffffffu);
+/// x where all bits are set, 0 where none is.
+[[gnu::always_inline]] inline Lanes kept(Lanes x, Bits bits) {
+  return reinterpret_cast<Lanes>(reinterpret_cast<Bits>(x) & bits);
+}
+/// All bits in the first n lanes.
+[[gnu::always_inline]] inline Bits first(std::size_t n) {
+  Integers lane{};
+  for (std::size_t k = 0; k < count; ++k) lane[k] = static_cast<std::int32_t>(k);
+  return reinterpret_cast<Bits>(lane < static_cast<std::int32_t>(n));
+}
+/// Stores the lanes of x whose bits are set side by side from `to` on, which has room for a register; how many.
+[[gnu::always_inline]] inline std::size_t pack(float* to, Lanes x, Bits bits) {
+#if defined(__AVX512F__)
+  const __mmask16 set = _mm512_cmplt_epi32_mask(reinterpret_cast<__m512i>(bits), _mm512_setzero_si512());
+  store(to, reinterpret_cast<Lanes>(_mm512_maskz_compress_ps(set, reinterpret_cast<__m512>(x))));
+  return static_cast<std::size_t>(__builtin_popcount(set));
+#elif defined(__AVX__)
+  float number[count];
+  store(number, x);
+  std::size_t n = 0;
+  for (auto set = static_cast<unsigned>(_mm256_movemask_ps(reinterpret_cast<__m256>(bits))); set != 0; set &= set - 1)
+    to[n++] = number[__builtin_ctz(set)];
+  return n;
+#else
+  std::size_t n = 0;
+  for (std::size_t k = 0; k < count; ++k) to[n] = x[k], n += bits[k] & 1u;
+  return n;
+#endif
 }
 
 /// 1 / x to 2e-7 relative.
@@ -180,9 +222,22 @@ template <class Body>
 #endif
 }
 
-/// formulas::exp, with one term less: the polynomial is the one of least relative error, 3e-9.
-[[gnu::always_inline]] inline Lanes exp(Lanes x) {
-  x = clamped(x, -87.3f, 88.3f);
+/// exp(x) for x from -87.3 to 88.3.
+[[gnu::always_inline]] inline Lanes exp_within_bounds(Lanes x) {
+#if defined(__AVX512F__)
+  // x = m log 2 + r with m in sixteenths: 2^m takes the whole part of m and the root of 2 that the last four digits of
+  // m choose from a table; of r four terms are left (1e-8 relative).
+  const __m512 roots = _mm512_setr_ps(1.0f, 1.044273734f, 1.090507746f, 1.138788581f, 1.189207077f, 1.241857767f,
+                                      1.296839595f, 1.354255557f, 1.414213538f, 1.476826191f, 1.542210817f,
+                                      1.610490322f, 1.681792855f, 1.75625217f, 1.834008098f, 1.915206552f);
+  const Lanes magic = all(786432.0f), shifted = fused(x, all(1.44269504088896341f), magic), m = shifted - magic;
+  const Lanes root =
+      reinterpret_cast<Lanes>(_mm512_maskz_permutexvar_ps(0xffff, reinterpret_cast<__m512i>(shifted), roots));
+  Lanes r = fused(m, all(-0.693359375f), x);
+  r = fused(m, all(2.12194440e-4f), r);
+  const Lanes p = fused(fused(r, all(1.66666667e-1f), all(0.5f)), r, all(1));
+  return scaled(fused(root * r, p, root), m);
+#else
   const Lanes magic = all(12582912.0f);
   const Lanes n = fused(x, all(1.44269504088896341f), magic) - magic;
   Lanes r = fused(n, all(-0.693359375f), x);
@@ -191,6 +246,13 @@ template <class Body>
   for (const float c : {8.368780836462975e-3f, 4.166839271783829e-2f, 1.666651964187622e-1f, 4.999999403953552e-1f})
     p = fused(p, r, all(c));
   return scaled(fused(p, r * r, r + 1.0f), n);
+#endif
+}
+/// formulas::exp, with fewer terms.
+[[gnu::always_inline]] inline Lanes exp(Lanes x) { return exp_within_bounds(clamped(x, -87.3f, 88.3f)); }
+/// exp(-|x|)
+[[gnu::always_inline]] inline Lanes exp_of_minus_absolute(Lanes x) {
+  return exp_within_bounds(at_least(reinterpret_cast<Lanes>(reinterpret_cast<Bits>(x) | 0x80000000u), -87.3f));
 }
 
 /// formulas::log, for x to 2.5e38; zero and denormal numbers give -87 or less.

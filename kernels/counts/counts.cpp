@@ -29,105 +29,131 @@ constexpr auto log_factorials = [] {
   return table;
 }();
 
-// Non-zeros of a row, as many as a register holds, and of one kind: in turn 1, 2 and 3, up to 32, above. A sum over
-// factors goes to the largest count, a large count takes another form.
-struct Packed {
-  static constexpr std::size_t kinds = 4;
-  static std::size_t kind(float x) { return std::size_t{x > 1} + std::size_t{x > 3} + std::size_t{x > 32}; }
-  float x[lanes::count], most = 0;
-  std::int32_t column[lanes::count];
-  std::size_t count = 0;
+// Non-zeros of one kind: a sum over factors goes to the largest count of a register, a large count takes another form.
+constexpr std::size_t kinds = 5;
+constexpr float largest_of_kind[kinds - 1] = {1, 3, 7, 32};
+
+// A task's memory: a number for every gene each, of all rows of the task or of the row at hand.
+struct Scratch {
+  float *dtheta, *inverse_theta;
+  std::uint32_t* zero;  // all bits where the row counts nothing, else none
+  // Counts and genes of each kind, with room for a register more.
+  float* counts[kinds];
+  std::int32_t* genes[kinds];
+  static std::size_t size(std::size_t n) { return 3 * n + 2 * kinds * (n + lanes::count); }
+  Scratch(float* memory, std::size_t n)
+      : dtheta(memory), inverse_theta(memory + n), zero(reinterpret_cast<std::uint32_t*>(memory + 2 * n)) {
+    for (std::size_t kind = 0; kind < kinds; ++kind) {
+      counts[kind] = memory + 3 * n + 2 * kind * (n + lanes::count);
+      genes[kind] = reinterpret_cast<std::int32_t*>(counts[kind] + n + lanes::count);
+    }
+  }
 };
 
-template <bool Inflated, bool Gradient>
-void evaluate(const CountLikelihood<float>& op, std::size_t i, Packed& p, float* log_p, float* slope) {
-  if (p.count == 0) return;
-  for (std::size_t k = p.count; k < lanes::count; ++k)  // idle lanes compute something harmless
-    p.x[k] = p.x[0], p.column[k] = p.column[0];
-  const lanes::Integers column = lanes::load(p.column);
-  const Lanes x = lanes::load(p.x), mean = lanes::at_least(lanes::gather(op.mean.row(i), column), least_mean),
-              theta = lanes::gather(op.theta.data, column);
-  const formulas::NegativeBinomial<Lanes> nb =
-      p.most > 32
-          ? formulas::negative_binomial_large(x, mean, theta)
-          : formulas::negative_binomial_small(
-                x, p.most, lanes::gather(log_factorials.data(), __builtin_convertvector(x, lanes::Integers) & 63), mean,
-                theta);
-  formulas::ZeroInflated<Lanes> z{nb.log_probability, nb.dmean, nb.dtheta, {}};
-  if constexpr (Inflated) z = formulas::zero_inflated_positive(nb, lanes::gather(op.zero_logit.row(i), column));
-  const float scale = Gradient ? -op.dloss[i] : 0.0f;
-  z.dmean *= scale, z.dlogit *= scale;
-  for (std::size_t k = 0; k < p.count; ++k) {
-    const auto j = static_cast<std::size_t>(p.column[k]);
-    log_p[j] = z.log_probability[k];
-    if constexpr (Gradient) op.dmean(i, j) = z.dmean[k], slope[j] = z.dtheta[k];
-    if constexpr (Gradient && Inflated) op.dzero_logit(i, j) = z.dlogit[k];
-  }
-  p.count = 0, p.most = 0;
+// The non-zeros of a row by kind; how many of each.
+std::array<std::size_t, kinds> sort_counts(const CsrView<float>& counts, std::size_t i, const Scratch& scratch) {
+  std::array<std::size_t, kinds> found{};
+  const auto first = static_cast<std::size_t>(counts.row_offsets[i]),
+             last = static_cast<std::size_t>(counts.row_offsets[i + 1]);
+  lanes::for_columns(first, last, [&](std::size_t k, auto count) {
+    const Lanes x = lanes::load(counts.values.data + k, count);
+    const Lanes gene = reinterpret_cast<Lanes>(lanes::load(counts.columns.data + k, count));
+    lanes::Bits smaller = reinterpret_cast<lanes::Bits>(x == 0.0f);
+    for (std::size_t kind = 0; kind < kinds; ++kind) {
+      // What is no number is of the last kind.
+      const lanes::Bits within =
+          kind + 1 < kinds ? reinterpret_cast<lanes::Bits>(x <= largest_of_kind[kind]) : ~lanes::Bits{};
+      lanes::pack(reinterpret_cast<float*>(scratch.genes[kind]) + found[kind], gene, within & ~smaller);
+      found[kind] += lanes::pack(scratch.counts[kind] + found[kind], x, within & ~smaller);
+      smaller = within;
+    }
+  });
+  for (std::size_t kind = 0; kind < kinds; ++kind)  // idle lanes of the last register compute something harmless
+    for (std::size_t k = found[kind]; found[kind] > 0 && k % lanes::count != 0; ++k)
+      scratch.counts[kind][k] = scratch.counts[kind][0], scratch.genes[kind][k] = scratch.genes[kind][0];
+  return found;
 }
 
-// A task's memory: a number for every gene each.
-struct Scratch {
-  float *inverse_theta, *dtheta;  // of all rows of the task
-  float *log_p, *slope;           // of one row
-};
+// The first n counts of a register, all of one kind: their gradients go where they belong, their losses are returned.
+template <bool Inflated, bool Gradient>
+Lanes evaluate(const CountLikelihood<float>& op, std::size_t i, std::size_t kind, Lanes x, lanes::Integers gene,
+               std::size_t n, float* dtheta) {
+  const Lanes mean = lanes::at_least(lanes::gather(op.mean.row(i), gene), least_mean),
+              theta = lanes::gather(op.theta.data, gene);
+  const formulas::NegativeBinomial<Lanes> nb =
+      kind == kinds - 1
+          ? formulas::negative_binomial_large(x, mean, theta)
+          : formulas::negative_binomial_small(
+                x, kind == kinds - 2 ? lanes::largest(x) : largest_of_kind[kind],
+                lanes::gather(log_factorials.data(), __builtin_convertvector(x, lanes::Integers) & 63), mean, theta);
+  formulas::ZeroInflated<Lanes> z{nb.loss, nb.dmean, nb.dtheta, {}};
+  if constexpr (Inflated) z = formulas::zero_inflated_positive(nb, lanes::gather(op.zero_logit.row(i), gene));
+  if constexpr (Gradient) {
+    const float scale = op.dloss[i];
+    lanes::scatter(op.dmean.row(i), gene, scale * z.dmean, n);
+    lanes::scatter(dtheta, gene, lanes::gather(dtheta, gene) + scale * z.dtheta, n);
+    if constexpr (Inflated) lanes::scatter(op.dzero_logit.row(i), gene, scale * z.dlogit, n);
+  }
+  return lanes::kept(z.loss, lanes::first(n));
+}
 
-// Every gene of the row as a zero, in registers of them; then the non-zeros put their own values there; then the sums.
-// Adding a zero's term and taking it away again would cancel where theta is large.
+// Every gene of the row as a zero, in registers of them, of which those that count something are left out of the sums;
+// then these put their own values there. (Adding a zero's term and taking it away again would cancel where theta is
+// large.)
 template <bool Inflated, bool Gradient>
 void likelihood_row(const CountLikelihood<float>& op, std::size_t i, const Scratch& scratch) {
   const std::size_t n = op.mean.columns;
-  const float *mean = op.mean.row(i), *theta = op.theta.data;
+  const float *mean = op.mean.row(i), *theta = op.theta.data, *inverse_theta = scratch.inverse_theta;
   const float* logit = Inflated ? op.zero_logit.row(i) : nullptr;
   float* dmean = Gradient ? op.dmean.row(i) : nullptr;
   float* dlogit = Gradient && Inflated ? op.dzero_logit.row(i) : nullptr;
-  float *log_p = scratch.log_p, *slope = scratch.slope, *dtheta = scratch.dtheta;
-  const float scale = Gradient ? -op.dloss[i] : 0.0f;  // of log p, not of the loss
+  float* dtheta = scratch.dtheta;
+  const float scale = Gradient ? op.dloss[i] : 0.0f;
+  const std::array<std::size_t, kinds> found = sort_counts(op.counts, i, scratch);
+  auto mark = [&](std::uint32_t bits) {
+    for (std::size_t kind = 0; kind < kinds; ++kind)
+      for (std::size_t k = 0; k < found[kind]; ++k) scratch.zero[scratch.genes[kind][k]] = bits;
+  };
+  mark(0);
+  Lanes losses{};
   auto zeros = [&](std::size_t j, auto count) {
-    const Lanes u =
-        lanes::at_least(lanes::load(mean + j, count), least_mean) * lanes::load(scratch.inverse_theta + j, count);
-    const Lanes t = lanes::load(theta + j, count);
+    const Lanes t = lanes::load(theta + j, count),
+                u = lanes::at_least(lanes::load(mean + j, count), least_mean) * lanes::load(inverse_theta + j, count);
     formulas::ZeroInflated<Lanes> z;
     if constexpr (Inflated) {
       z = formulas::zero_inflated_zero(u, t, lanes::load(logit + j, count));
     } else {
       const formulas::NegativeBinomial<Lanes> nb = formulas::negative_binomial_zero(u, t);
-      z = {nb.log_probability, nb.dmean, nb.dtheta, Lanes{}};
+      z = {nb.loss, nb.dmean, nb.dtheta, Lanes{}};
     }
-    lanes::store(log_p + j, z.log_probability, count);
-    if constexpr (Gradient) lanes::store(dmean + j, scale * z.dmean, count), lanes::store(slope + j, z.dtheta, count);
+    const lanes::Bits zero = lanes::load(scratch.zero + j, count);
+    losses += lanes::kept(z.loss, zero);
+    if constexpr (Gradient) {
+      lanes::store(dmean + j, scale * z.dmean, count);
+      lanes::store(dtheta + j, lanes::load(dtheta + j, count) + scale * lanes::kept(z.dtheta, zero), count);
+    }
     if constexpr (Gradient && Inflated) lanes::store(dlogit + j, scale * z.dlogit, count);
   };
   lanes::for_columns(0, n, zeros);
-  Packed packed[Packed::kinds];
-  for (auto k = static_cast<std::size_t>(op.counts.row_offsets[i]);
-       k < static_cast<std::size_t>(op.counts.row_offsets[i + 1]); ++k) {
-    const float x = op.counts.values[k];
-    if (x == 0) continue;
-    Packed& p = packed[Packed::kind(x)];
-    p.most = std::max(p.most, x), p.x[p.count] = x, p.column[p.count++] = op.counts.columns[k];
-    if (p.count == lanes::count) evaluate<Inflated, Gradient>(op, i, p, log_p, slope);
-  }
-  for (Packed& p : packed) evaluate<Inflated, Gradient>(op, i, p, log_p, slope);
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::size_t j = 0; j < n; ++j) sum += log_p[j];
-  if constexpr (Gradient) {
-#pragma omp simd
-    for (std::size_t j = 0; j < n; ++j) dtheta[j] += scale * slope[j];
-  }
-  op.loss[i] = -sum;
+  for (std::size_t kind = 0; kind < kinds; ++kind)
+    for (std::size_t k = 0; k < found[kind]; k += lanes::count)
+      losses += evaluate<Inflated, Gradient>(op, i, kind, lanes::load(scratch.counts[kind] + k),
+                                             lanes::load(scratch.genes[kind] + k),
+                                             std::min(lanes::count, found[kind] - k), dtheta);
+  mark(~0u);
+  op.loss[i] = lanes::sum(losses);
 }
 
 void run(Cpu& cpu, const CountLikelihood<float>& op) {
   const bool inflated = op.zero_logit.data != nullptr, gradient = op.dmean.data != nullptr;
   const std::size_t n = op.mean.columns, blocks = (op.mean.rows + block_rows - 1) / block_rows;
-  float* memory = cpu.workspace.get<float>(blocks * 4 * n);
+  const std::size_t size = Scratch::size(n);
+  float* memory = cpu.workspace.get<float>(blocks * size);
   cpu.pool.run(blocks, [&](std::size_t b) {
-    float* mine = memory + b * 4 * n;
-    const Scratch scratch{mine + n, mine, mine + 2 * n, mine + 3 * n};
-    for (std::size_t j = 0; j < n; ++j) scratch.inverse_theta[j] = 1.0f / op.theta[j];
+    const Scratch scratch(memory + b * size, n);
     std::fill_n(scratch.dtheta, n, 0.0f);
+    for (std::size_t j = 0; j < n; ++j) scratch.inverse_theta[j] = 1.0f / op.theta[j];
+    std::fill_n(scratch.zero, n, ~0u);
     for (std::size_t i = b * block_rows; i < std::min(op.mean.rows, (b + 1) * block_rows); ++i) {
       if (inflated)
         gradient ? likelihood_row<true, true>(op, i, scratch) : likelihood_row<true, false>(op, i, scratch);
@@ -138,7 +164,7 @@ void run(Cpu& cpu, const CountLikelihood<float>& op) {
   if (op.dtheta.data == nullptr) return;
   std::fill_n(op.dtheta.data, n, 0.0f);
   for (std::size_t b = 0; b < blocks; ++b)
-    for (std::size_t j = 0; j < n; ++j) op.dtheta[j] += memory[b * 4 * n + j];
+    for (std::size_t j = 0; j < n; ++j) op.dtheta[j] += memory[b * size + j];
 }
 
 void run(Cpu& cpu, const SampleCounts<float>& op) {

@@ -31,11 +31,11 @@ __device__ __forceinline__ formulas::ZeroInflated<float> evaluate(const CountLik
     if (op.zero_logit.data != nullptr)
       return formulas::zero_inflated_zero(m / op.theta[j], op.theta[j], op.zero_logit(i, j));
     const formulas::NegativeBinomial<float> zero = formulas::negative_binomial_zero(m / op.theta[j], op.theta[j]);
-    return {zero.log_probability, zero.dmean, zero.dtheta, 0};
+    return {zero.loss, zero.dmean, zero.dtheta, 0};
   }
   const formulas::NegativeBinomial<float> nb = formulas::negative_binomial(x, m, op.theta[j]);
   if (op.zero_logit.data != nullptr) return formulas::zero_inflated_positive(nb, op.zero_logit(i, j));
-  return {nb.log_probability, nb.dmean, nb.dtheta, 0};
+  return {nb.loss, nb.dmean, nb.dtheta, 0};
 }
 
 // One block per row.
@@ -44,14 +44,14 @@ __global__ void __launch_bounds__(threads) count_likelihood(CountLikelihood<floa
   float sum = 0;
   for (std::size_t j = threadIdx.x; j < op.mean.columns; j += threads) {
     const formulas::ZeroInflated<float> r = evaluate(op, i, j, value_at(op.counts, i, static_cast<std::int32_t>(j)));
-    sum += r.log_probability;
+    sum += r.loss;
     if (op.dmean.data != nullptr) {
-      op.dmean(i, j) = -op.dloss[i] * r.dmean;
-      if (op.dzero_logit.data != nullptr) op.dzero_logit(i, j) = -op.dloss[i] * r.dlogit;
+      op.dmean(i, j) = op.dloss[i] * r.dmean;
+      if (op.dzero_logit.data != nullptr) op.dzero_logit(i, j) = op.dloss[i] * r.dlogit;
     }
   }
   sum = block_sum(sum);
-  if (threadIdx.x == 0) op.loss[i] = -sum;
+  if (threadIdx.x == 0) op.loss[i] = sum;
 }
 
 // dtheta: one thread per gene and block of 64 rows, then the blocks in order.
@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(threads) theta_gradient(CountLikelihood<float>
   if (j >= op.mean.columns) return;
   float sum = 0;
   for (std::size_t i = blockIdx.y * block_rows; i < op.mean.rows && i < (blockIdx.y + 1) * block_rows; ++i)
-    sum -= op.dloss[i] * evaluate(op, i, j, value_at(op.counts, i, static_cast<std::int32_t>(j))).dtheta;
+    sum += op.dloss[i] * evaluate(op, i, j, value_at(op.counts, i, static_cast<std::int32_t>(j))).dtheta;
   partial[blockIdx.y * op.mean.columns + j] = sum;
 }
 

@@ -15,10 +15,10 @@
 namespace perturbine::formulas {
 
 #if !defined(__CUDACC__)
-using lanes::exp, lanes::log, lanes::log1p, lanes::reciprocal, lanes::where_negative, lanes::absolute;
+using lanes::exp_of_minus_absolute, lanes::log, lanes::log1p, lanes::reciprocal, lanes::where_negative;
 #endif
 PERTURBINE_INLINE float reciprocal(float x) { return 1.0f / x; }
-PERTURBINE_INLINE float absolute(float x) { return __builtin_fabsf(x); }
+PERTURBINE_INLINE float exp_of_minus_absolute(float x) { return exp(-__builtin_fabsf(x)); }
 /// a where x is below zero, else b.
 PERTURBINE_INLINE float where_negative(float x, float a, float b) { return x < 0 ? a : b; }
 
@@ -79,16 +79,17 @@ PERTURBINE_INLINE Number log_ratio(Number excess, Number ratio) {
   return log(argument) + where_negative(far, Number{}, lost) * reciprocal(argument);
 }
 
+/// Minus the log probability of a count, and its derivatives.
 template <class Number>
 struct NegativeBinomial {
-  Number log_probability, dmean, dtheta;  // and its derivatives
+  Number loss, dmean, dtheta;
 };
 
-/// x = 0: -theta log(1 + mean / theta), of u = mean / theta.
+/// x = 0: theta log(1 + mean / theta), of u = mean / theta.
 template <class Number>
 PERTURBINE_INLINE NegativeBinomial<Number> negative_binomial_zero(Number u, Number theta) {
   const LogExcess<Number> e = log1p_excess(u);
-  return {-theta * e.log, -e.inverse, -e.excess};
+  return {theta * e.log, e.inverse, e.excess};
 }
 
 /// What is known of log(Gamma(x + theta) / Gamma(theta) / (mean + theta)^x) and its slope in theta after some factors.
@@ -113,7 +114,7 @@ PERTURBINE_INLINE void add_two_factors(SmallCountSum<Number>& s, float i, Number
 }
 
 /// 1 <= x <= 32, of which the largest is `most`: a sum over its factors, of which the first, theta / (theta + mean), is
-/// known from x = 0. d/dmean = theta (x - mean) / (mean (mean + theta)).
+/// known from x = 0. d/dmean = theta (mean - x) / (mean (mean + theta)).
 template <class Number>
 PERTURBINE_INLINE NegativeBinomial<Number> negative_binomial_small(Number x, float most, Number log_factorial,
                                                                    Number mean, Number theta) {
@@ -122,8 +123,8 @@ PERTURBINE_INLINE NegativeBinomial<Number> negative_binomial_small(Number x, flo
   const Number inverse_total = inverse_theta * e.inverse;
   SmallCountSum<Number> s{-e.log, u * inverse_total};
   for (float i = 1; i < most; i += 2) add_two_factors(s, i, x, mean, theta, inverse_total);
-  return {s.log_probability + x * log(mean) - log_factorial - theta * e.log, (x - mean) * reciprocal(mean) * e.inverse,
-          s.slope - e.excess};
+  return {theta * e.log + log_factorial - x * log(mean) - s.log_probability, (mean - x) * reciprocal(mean) * e.inverse,
+          e.excess - s.slope};
 }
 
 /// x > 32: by differences of Stirling's series.
@@ -132,12 +133,12 @@ PERTURBINE_INLINE NegativeBinomial<Number> negative_binomial_large(Number x, Num
   const Number inverse_theta = reciprocal(theta), u = mean * inverse_theta, inverse_x = reciprocal(x);
   const Number total = theta + mean, inverse_total = reciprocal(total), high = x + theta;
   NegativeBinomial<Number> r;
-  r.dmean = (x - mean) * reciprocal(mean * (1.0f + u));
-  r.log_probability =
-      x * log_ratio(theta * inverse_total * ((mean - x) * inverse_x), mean * inverse_x * (high * inverse_total)) +
-      theta * log_ratio((x - mean) * inverse_total, high * inverse_total) - 0.5f * log1p(x * inverse_theta) -
-      0.5f * log(6.28318531f * x) + binet_of_large(high) - binet(theta) - binet_of_large(x);
-  // digamma(x + theta) - digamma(theta) - log(1 + mean / theta) + (mean - x) / (theta + mean), with
+  r.dmean = (mean - x) * reciprocal(mean * (1.0f + u));
+  r.loss = binet(theta) + binet_of_large(x) - binet_of_large(high) + 0.5f * log1p(x * inverse_theta) +
+           0.5f * log(6.28318531f * x) -
+           x * log_ratio(theta * inverse_total * ((mean - x) * inverse_x), mean * inverse_x * (high * inverse_total)) -
+           theta * log_ratio((x - mean) * inverse_total, high * inverse_total);
+  // Minus digamma(x + theta) - digamma(theta) - log(1 + mean / theta) + (mean - x) / (theta + mean), with
   // digamma(z) = log z - 1 / (2 z) - 1 / (12 z^2) + ... and the recurrence below 8.
   Number low = theta, recurrence{};
   for (int i = 0; i < 8; ++i) {
@@ -153,8 +154,8 @@ PERTURBINE_INLINE NegativeBinomial<Number> negative_binomial_large(Number x, Num
   const Number inverse_low = reciprocal(low);
   const Number whole = log_ratio((x - mean) * inverse_total, high * inverse_total),
                apart = log(high * inverse_low) - log1p(u);
-  r.dtheta = where_negative(theta - 8.0f, apart, whole) + (mean - x) * inverse_total + recurrence +
-             rest(reciprocal(high)) - rest(inverse_low);
+  r.dtheta = (x - mean) * inverse_total + rest(inverse_low) - rest(reciprocal(high)) - recurrence -
+             where_negative(theta - 8.0f, apart, whole);
   return r;
 }
 
@@ -164,36 +165,37 @@ PERTURBINE_HOST_DEVICE inline NegativeBinomial<float> negative_binomial(float x,
   return negative_binomial_small(x, x, log_small_factorial(static_cast<int>(x)), mean, theta);
 }
 
+/// As NegativeBinomial, where a share of sigmoid(logit) is zero beside it.
 template <class Number>
 struct ZeroInflated {
-  Number log_probability, dmean, dtheta, dlogit;
+  Number loss, dmean, dtheta, dlogit;
 };
 
-/// The zero-inflated form of a zero count, with l = log NB(0), of u = mean / theta:
+/// A zero, with l = log NB(0):
 ///   log(pi + (1 - pi) e^l) = max(logit, l) - max(logit, 0) + log((1 + e^-|logit - l|) / (1 + e^-|logit|))
+/// of u = mean / theta.
 template <class Number>
 PERTURBINE_INLINE ZeroInflated<Number> zero_inflated_zero(Number u, Number theta, Number logit) {
   const Number one = Number{} + 1.0f;
-  const LogExcess<Number> e = log1p_excess(u);
-  const Number l = -theta * e.log, d = logit - l;
-  const Number near = exp(-absolute(d)), far = exp(-absolute(logit)), inverse = reciprocal(1.0f + far);
-  const Number share = where_negative(d, one, near) * reciprocal(1.0f + near);  // of the count part in the zeros
-  const Number pi = where_negative(logit, far, one) * inverse;
+  const NegativeBinomial<Number> nb = negative_binomial_zero(u, theta);
+  const Number d = logit + nb.loss, near = exp_of_minus_absolute(d), far = exp_of_minus_absolute(logit);
+  const Number a = 1.0f + near, b = 1.0f + far, both = reciprocal(a * b), inverse = a * both;
+  const Number share = where_negative(d, one, near) * (b * both);  // of the count part in the zeros
   const Number y = (near - far) * inverse, w = 1.0f + y;
   ZeroInflated<Number> z;
-  z.log_probability = where_negative(d, l, where_negative(logit, logit, Number{})) + (log(w) + (y - (w - 1.0f)));
-  z.dmean = -share * e.inverse;
-  z.dtheta = -share * e.excess;
-  z.dlogit = (1.0f - share) - pi;
+  z.loss = where_negative(d, nb.loss, where_negative(logit, -logit, Number{})) - (log(w) + (y - (w - 1.0f)));
+  z.dmean = share * nb.dmean;
+  z.dtheta = share * nb.dtheta;
+  z.dlogit = where_negative(logit, far, one) * inverse - (1.0f - share);
   return z;
 }
 
-/// The zero-inflated form of a positive count from the plain one: log(1 - pi) = -softplus(logit) more.
+/// A positive count, from the plain form: -log(1 - pi) = softplus(logit) more.
 template <class Number>
 PERTURBINE_INLINE ZeroInflated<Number> zero_inflated_positive(const NegativeBinomial<Number>& nb, Number logit) {
-  const Number one = Number{} + 1.0f, far = exp(-absolute(logit)), w = 1.0f + far;
+  const Number one = Number{} + 1.0f, far = exp_of_minus_absolute(logit), w = 1.0f + far;
   const Number softplus = where_negative(logit, Number{}, logit) + log(w) + (far - (w - 1.0f));
-  return {nb.log_probability - softplus, nb.dmean, nb.dtheta, -where_negative(logit, far, one) * reciprocal(w)};
+  return {nb.loss + softplus, nb.dmean, nb.dtheta, where_negative(logit, far, one) * reciprocal(w)};
 }
 
 /// A stream of random words of one matrix element.

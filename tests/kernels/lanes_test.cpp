@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <functional>
@@ -60,6 +61,8 @@ TEST(Lanes, LogarithmsNearOne) {
 TEST(Lanes, Exponentials) {
   const std::vector<float> x = between(-87, 88, 1e-3f);
   EXPECT_LT(largest_error(x, lanes::exp, std::exp, relative), 2e-7);
+  auto minus_absolute = [](double v) { return std::exp(-std::abs(v)); };
+  EXPECT_LT(largest_error(between(-87, 87, 1e-3f), lanes::exp_of_minus_absolute, minus_absolute, relative), 2e-7);
   auto sigmoid = [](double v) { return 1 / (1 + std::exp(-v)); };
   EXPECT_LT(largest_error(x, lanes::sigmoid, sigmoid, relative), 4e-7);
   auto silu = [](double v) { return v / (1 + std::exp(-v)); };
@@ -72,6 +75,8 @@ TEST(Lanes, Exponentials) {
   EXPECT_LT(largest_error(x, lanes::silu_slope, slope, [](double) { return 1; }), 2e-6);
 }
 TEST(Lanes, ExponentialsSaturate) {
+  for (const float x : {-INFINITY, -1e30f, 1000.0f, INFINITY})
+    EXPECT_LT(lanes::exp_of_minus_absolute(lanes::all(x))[0], 1.3e-38f);
   for (const float x : {-1e30f, -1000.0f, -88.0f}) {
     EXPECT_GT(lanes::exp(lanes::all(x))[0], 0.0f);
     EXPECT_LT(lanes::exp(lanes::all(x))[0], 1.3e-38f);
@@ -82,12 +87,20 @@ TEST(Lanes, ChosenBySign) {
   const Lanes a = lanes::all(1), b = lanes::all(2);
   std::vector<float> x(lanes::count, 3);
   for (std::size_t k = 0; k < lanes::count; k += 2) x[k] = k % 4 == 0 ? -0.5f : -INFINITY;
-  const Lanes chosen = lanes::where_negative(lanes::load(x.data()), a, b),
-              size = lanes::absolute(lanes::load(x.data()));
-  for (std::size_t k = 0; k < lanes::count; ++k) {
-    EXPECT_EQ(chosen[k], k % 2 == 0 ? 1 : 2);
-    EXPECT_EQ(size[k], std::abs(x[k]));
-  }
+  const Lanes chosen = lanes::where_negative(lanes::load(x.data()), a, b);
+  for (std::size_t k = 0; k < lanes::count; ++k) EXPECT_EQ(chosen[k], k % 2 == 0 ? 1 : 2);
+}
+TEST(Lanes, ChosenByBits) {
+  std::vector<std::uint32_t> bits(lanes::count, ~0u);
+  for (std::size_t k = 0; k < lanes::count; k += 3) bits[k] = 0;
+  for (const float x : {-2.5f, INFINITY, NAN})
+    for (std::size_t n = 0; n <= lanes::count; ++n) {
+      const Lanes kept = lanes::kept(lanes::all(x), lanes::load(bits.data(), n));
+      for (std::size_t k = 0; k < lanes::count; ++k) {
+        const float expected = k < n && k % 3 != 0 ? x : 0.0f;
+        EXPECT_TRUE(kept[k] == expected || (std::isnan(kept[k]) && std::isnan(expected))) << x << ' ' << n << ' ' << k;
+      }
+    }
 }
 // A sum of small whole numbers is exact in any order.
 TEST(Lanes, SumsAndParts) {
@@ -102,6 +115,35 @@ TEST(Lanes, SumsAndParts) {
   for (std::size_t k = 0; k < lanes::count; ++k) index[k] = static_cast<std::int32_t>(k * 7 % x.size());
   const Lanes gathered = lanes::gather(x.data(), lanes::load(index.data()));
   for (std::size_t k = 0; k < lanes::count; ++k) EXPECT_EQ(gathered[k], x[static_cast<std::size_t>(index[k])]);
+  float most = gathered[0];
+  for (std::size_t k = 0; k < lanes::count; ++k) most = std::max(most, gathered[k]);
+  EXPECT_EQ(lanes::largest(gathered), most);
+}
+TEST(Lanes, Scattered) {
+  std::vector<std::int32_t> index(lanes::count);
+  for (std::size_t k = 0; k < lanes::count; ++k) index[k] = static_cast<std::int32_t>(2 * (lanes::count - 1 - k));
+  Lanes x{};
+  for (std::size_t k = 0; k < lanes::count; ++k) x[k] = static_cast<float>(k + 1);
+  for (std::size_t n = 0; n <= lanes::count; ++n) {
+    std::vector<float> y(2 * lanes::count, -1), expected = y;
+    lanes::scatter(y.data(), lanes::load(index.data()), x, n);
+    for (std::size_t k = 0; k < n; ++k) expected[static_cast<std::size_t>(index[k])] = x[k];
+    EXPECT_EQ(y, expected) << n;
+  }
+}
+TEST(Lanes, PackedSideBySide) {
+  Lanes x{};
+  for (std::size_t k = 0; k < lanes::count; ++k) x[k] = static_cast<float>(k + 1);
+  for (std::uint32_t chosen = 0; chosen < 1u << 4; ++chosen) {
+    lanes::Bits bits{};
+    std::vector<float> expected, y(lanes::count);
+    for (std::size_t k = 0; k < lanes::count; ++k)
+      if (chosen >> k * 3 % 4 & 1u) bits[k] = ~0u, expected.push_back(x[k]);
+    y.resize(lanes::pack(y.data(), x, bits));
+    EXPECT_EQ(y, expected) << chosen;
+  }
+  for (std::size_t n = 0; n <= lanes::count; ++n)
+    EXPECT_EQ(lanes::sum(lanes::kept(lanes::all(1), lanes::first(n))), static_cast<float>(n));
 }
 
 }  // namespace

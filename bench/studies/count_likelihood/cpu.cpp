@@ -36,7 +36,8 @@ ZeroInflated by_gamma(double x, double mean, double theta, double logit) {
   } else {
     log_p += rest;
   }
-  return {static_cast<float>(log_p), static_cast<float>(dmean), static_cast<float>(dtheta), static_cast<float>(dlogit)};
+  return {static_cast<float>(-log_p), static_cast<float>(-dmean), static_cast<float>(-dtheta),
+          static_cast<float>(-dlogit)};
 }
 
 ZeroInflated by_products(double x, double mean, double theta, double logit) {
@@ -58,13 +59,13 @@ void rows(Cpu& cpu, const Op& op) {
   const std::size_t n = op.mean.columns, blocks = (op.mean.rows + block_rows - 1) / block_rows;
   std::vector<float> partial(blocks * n, 0.0f);
   cpu.pool.run(blocks, [&](std::size_t b) {
-    std::vector<float> log_p(n), slope(n), count(n);
+    std::vector<float> loss(n), slope(n), count(n);
     float* dtheta = partial.data() + b * n;
     for (std::size_t i = b * block_rows; i < std::min(op.mean.rows, (b + 1) * block_rows); ++i) {
-      const float scale = -op.dloss[i];
+      const float scale = op.dloss[i];
       auto mean = [&](std::size_t j) { return std::max(op.mean(i, j), 1e-12f); };
       auto put = [&](std::size_t j, const ZeroInflated& z) {
-        log_p[j] = z.log_probability, slope[j] = z.dtheta;
+        loss[j] = z.loss, slope[j] = z.dtheta;
         op.dmean(i, j) = scale * z.dmean, op.dzero_logit(i, j) = scale * z.dlogit;
       };
       auto exact = [&](std::size_t j, float x) {
@@ -75,12 +76,12 @@ void rows(Cpu& cpu, const Op& op) {
                  last = static_cast<std::size_t>(op.counts.row_offsets[i + 1]);
       if constexpr (ZerosApart) {
         const float *m = op.mean.row(i), *logit = op.zero_logit.row(i), *theta = op.theta.data;
-        float *dm = op.dmean.row(i), *dlogit = op.dzero_logit.row(i), *l = log_p.data(), *s = slope.data();
+        float *dm = op.dmean.row(i), *dlogit = op.dzero_logit.row(i), *l = loss.data(), *s = slope.data();
 #pragma omp simd
         for (std::size_t j = 0; j < n; ++j) {
           const ZeroInflated z =
               formulas::zero_inflated_zero((m[j] < 1e-12f ? 1e-12f : m[j]) / theta[j], theta[j], logit[j]);
-          l[j] = z.log_probability, s[j] = z.dtheta, dm[j] = scale * z.dmean, dlogit[j] = scale * z.dlogit;
+          l[j] = z.loss, s[j] = z.dtheta, dm[j] = scale * z.dmean, dlogit[j] = scale * z.dlogit;
         }
         for (std::size_t k = first; k < last; ++k)
           if (op.counts.values[k] != 0) exact(static_cast<std::size_t>(op.counts.columns[k]), op.counts.values[k]);
@@ -91,8 +92,8 @@ void rows(Cpu& cpu, const Op& op) {
         for (std::size_t j = 0; j < n; ++j) exact(j, count[j]);
       }
       float sum = 0;
-      for (std::size_t j = 0; j < n; ++j) sum += log_p[j], dtheta[j] += scale * slope[j];
-      op.loss[i] = -sum;
+      for (std::size_t j = 0; j < n; ++j) sum += loss[j], dtheta[j] += scale * slope[j];
+      op.loss[i] = sum;
     }
   });
   for (std::size_t j = 0; j < n; ++j) {
