@@ -2,25 +2,10 @@
 // kernels. Every form is chosen so that nothing large cancels in float: theta to 1e12, mean to 1e-12, counts to 1e9.
 // Derivation in docs/kernels.md.
 #pragma once
-#include "kernels/core/formulas.h"
+#include "kernels/core/numbers.h"
 #include "kernels/core/philox.h"
 
-#if defined(__CUDACC__)
-#define PERTURBINE_INLINE __host__ __device__ __forceinline__
-#else
-#include "kernels/core/lanes.h"
-#define PERTURBINE_INLINE [[gnu::always_inline]] inline
-#endif
-
 namespace perturbine::formulas {
-
-#if !defined(__CUDACC__)
-using lanes::exp_of_minus_absolute, lanes::log, lanes::log1p, lanes::reciprocal, lanes::where_negative;
-#endif
-PERTURBINE_INLINE float reciprocal(float x) { return 1.0f / x; }
-PERTURBINE_INLINE float exp_of_minus_absolute(float x) { return exp(-__builtin_fabsf(x)); }
-/// a where x is below zero, else b.
-PERTURBINE_INLINE float where_negative(float x, float a, float b) { return x < 0 ? a : b; }
 
 /// log Gamma(z) - [(z - 1/2) log z - z + log(2 pi)/2]: Binet's remainder, z >= 8.
 template <class Number>
@@ -190,12 +175,11 @@ PERTURBINE_INLINE ZeroInflated<Number> zero_inflated_zero(Number u, Number theta
   return z;
 }
 
-/// A positive count, from the plain form: -log(1 - pi) = softplus(logit) more.
+/// A positive count, from the plain form: -log(1 - pi) more.
 template <class Number>
 PERTURBINE_INLINE ZeroInflated<Number> zero_inflated_positive(const NegativeBinomial<Number>& nb, Number logit) {
-  const Number one = Number{} + 1.0f, far = exp_of_minus_absolute(logit), w = 1.0f + far;
-  const Number softplus = where_negative(logit, Number{}, logit) + log(w) + (far - (w - 1.0f));
-  return {nb.loss + softplus, nb.dmean, nb.dtheta, where_negative(logit, far, one) * reciprocal(w)};
+  const Softplus<Number> s = softplus_with_slope(logit);
+  return {nb.loss + s.value, nb.dmean, nb.dtheta, s.slope};
 }
 
 /// A stream of random words of one matrix element.

@@ -1,9 +1,9 @@
 // One block per row for losses and elementwise gradients; the deviations' gradient by genes, in blocks of rows.
 #include "kernels/counts/value_likelihood.h"
 
-#include "kernels/core/formulas.h"
 #include "kernels/core/reduce.cuh"
 #include "kernels/counts/sparse_row.cuh"
+#include "kernels/counts/value_formulas.h"
 
 namespace perturbine {
 namespace {
@@ -13,18 +13,21 @@ using namespace PERTURBINE_DEVICE_NAMESPACE;
 constexpr unsigned threads = 128;
 constexpr std::size_t block_rows = 64;
 
-__device__ __forceinline__ formulas::ValueTerm term(const ValueLikelihood<float>& op, std::size_t i, std::size_t j) {
+__device__ __forceinline__ formulas::ValueTerm<float> term(const ValueLikelihood<float>& op, std::size_t i,
+                                                           std::size_t j) {
   const float x = value_at(op.values, i, static_cast<std::int32_t>(j));
-  if (op.zero_logit.data == nullptr) return formulas::gaussian_value(x, op.mean(i, j), op.log_deviation[j]);
-  return x > 0 ? formulas::log_normal_positive(x, op.mean(i, j), op.log_deviation[j], op.zero_logit(i, j))
-               : formulas::log_normal_zero(op.zero_logit(i, j));
+  if (op.zero_logit.data != nullptr && x <= 0) return formulas::log_normal_zero(op.zero_logit(i, j));
+  const float deviation = op.log_deviation[j], precision = formulas::exp(-deviation);
+  return op.zero_logit.data == nullptr
+             ? formulas::gaussian_value(x, op.mean(i, j), deviation, precision)
+             : formulas::log_normal_positive(x, op.mean(i, j), deviation, precision, op.zero_logit(i, j));
 }
 
 __global__ void __launch_bounds__(threads) value_likelihood(ValueLikelihood<float> op) {
   const std::size_t i = blockIdx.x;
   float sum = 0;
   for (std::size_t j = threadIdx.x; j < op.mean.columns; j += threads) {
-    const formulas::ValueTerm t = term(op, i, j);
+    const formulas::ValueTerm<float> t = term(op, i, j);
     sum += t.loss;
     if (op.dmean.data == nullptr) continue;
     op.dmean(i, j) = op.dloss[i] * t.dmean;

@@ -1,35 +1,8 @@
 // Likelihoods of normalised expression, straight from compressed sparse rows.
 #pragma once
-#include "kernels/core/formulas.h"
 #include "kernels/core/operation.h"
 
 namespace perturbine {
-namespace formulas {
-
-struct ValueTerm {
-  float loss, dmean, dlog_deviation, dzero_logit;  // of one element: negative log-density, and its slopes
-};
-
-/// Gaussian: -log N(x; mean, deviation), of zeros too.
-PERTURBINE_HOST_DEVICE inline ValueTerm gaussian_value(float x, float mean, float log_deviation) {
-  const float z = (x - mean) * exp(-log_deviation);
-  return {0.918938533f + log_deviation + 0.5f * z * z, -z * exp(-log_deviation), 1.0f - z * z, 0.0f};
-}
-/// Zero-inflated log-normal at a zero: -log pi, pi = sigmoid(zero_logit).
-PERTURBINE_HOST_DEVICE inline ValueTerm log_normal_zero(float zero_logit) {
-  return {softplus(-zero_logit), 0.0f, 0.0f, sigmoid(zero_logit) - 1.0f};
-}
-/// At x > 0: -log(1 - pi) + log x - log N(log x; mean, deviation).
-PERTURBINE_HOST_DEVICE inline ValueTerm log_normal_positive(float x, float mean, float log_deviation,
-                                                            float zero_logit) {
-  const float l = log(x);
-  ValueTerm t = gaussian_value(l, mean, log_deviation);
-  t.loss += l + softplus(zero_logit), t.dzero_logit = sigmoid(zero_logit);
-  return t;
-}
-
-}  // namespace formulas
-
 /// Negative log-likelihood of values x >= 0 under a Gaussian (zero_logit empty) or a zero-inflated log-normal, with a
 /// mean per element and a standard deviation per gene; density with respect to Lebesgue measure, for the log-normal
 /// plus a point mass at zero:
