@@ -4,6 +4,7 @@
 
 #include "kernels/core/philox.h"
 #include "kernels/diffusion/diffusion.h"
+#include "kernels/pointwise/pointwise.h"
 #include "kernels/random/random.h"
 #include "kernels/transport/ode.h"
 #include "kernels/transport/path.h"
@@ -43,30 +44,45 @@ std::vector<float> Flow::carry(Queue& queue, const Query& q, const std::vector<f
   Tape tape(arena, parameters);
   tape.for_inference();
   const bool guided = options_.guidance_perturbation != 1 || options_.guidance_context != 1;
-  const Buffer<float> x(queue, residuals), variance(queue, variance_), covariance(queue, end_covariance());
+  const std::size_t guiding = guided ? rows * K : 0;
+  const Buffer<float> x(queue, residuals), variance(queue, variance_), covariance(queue, end_covariance()),
+      context_only(queue, guiding), none(queue, guiding), now(queue, 1);
   const Buffer<std::uint64_t> offset(queue, std::vector<std::uint64_t>{0});
-  const SolverReport done = integrate(
-      queue, x.matrix(rows, K), from, to, settings, [&](double t, MatrixView<const float> at, MatrixView<float> slope) {
-        const std::vector<float> time{static_cast<float>(t)};
-        auto velocity = [&](bool perturbed, bool in_context, MatrixView<float> out) {
-          const Buffer<float> m = modulations(queue, tape, q, time, perturbed, in_context);
-          tape.begin_step();
-          const Var F =
-              network_->forward(tape, tape.constant(at), tape.constant(m.matrix(1, m.size())), 0, offset.view(), 0);
-          queue.run(GaussianVelocity<float>{tape.value(F), at, variance.view(), covariance.view(), out,
-                                            static_cast<float>(t), static_cast<float>(options_.spread),
-                                            static_cast<float>(share_)});
-          queue.synchronise();  // the modulation goes away
-        };
-        velocity(true, true, slope);
-        if (!guided) return;
-        const Buffer<float> context_only(queue, rows * K), none(queue, rows * K);
-        velocity(false, true, context_only.matrix(rows, K)), velocity(false, false, none.matrix(rows, K));
-        queue.run(Guidance<float>{none.matrix(rows, K), context_only.matrix(rows, K), slope, slope,
-                                  static_cast<float>(options_.guidance_context),
-                                  static_cast<float>(options_.guidance_perturbation)});
-        queue.synchronise();
-      });
+  // Of the planned evaluations: times, and scales and shifts with and without perturbation and context. Which of them
+  // is the next is counted on the device.
+  Buffer<float> times, of_both, of_context, of_none;
+  Buffer<std::int32_t> next(queue, 1);
+  Field field;
+  field.plan = [&](const std::vector<double>& planned) {
+    const std::vector<float> at(planned.begin(), planned.end());
+    times = Buffer<float>(queue, at);
+    of_both = modulations(queue, tape, q, at, true, true);
+    if (guided)
+      of_context = modulations(queue, tape, q, at, false, true),
+      of_none = modulations(queue, tape, q, at, false, false);
+    next.set(queue, {0});
+  };
+  field.evaluate = [&](MatrixView<const float> at, MatrixView<float> slope) {
+    const std::size_t planned = times.size();
+    queue.run(GatherRows<float>{times.matrix(planned, 1), next.view(), now.matrix(1, 1)});
+    auto velocity = [&](const Buffer<float>& modulation, MatrixView<float> out) {
+      tape.begin_step();
+      const MatrixView<float> row = arena.matrix<float>(1, modulation.size() / planned);
+      queue.run(GatherRows<float>{modulation.matrix(planned, row.columns), next.view(), row});
+      const Var F = network_->forward(tape, tape.constant(at), tape.constant(row), 0, offset.view(), 0);
+      queue.run(GaussianVelocity<float>{tape.value(F), at, variance.view(), covariance.view(), now.view(), out,
+                                        static_cast<float>(options_.spread), static_cast<float>(share_)});
+    };
+    velocity(of_both, slope);
+    if (guided) {
+      velocity(of_context, context_only.matrix(rows, K)), velocity(of_none, none.matrix(rows, K));
+      queue.run(Guidance<float>{none.matrix(rows, K), context_only.matrix(rows, K), slope, slope,
+                                static_cast<float>(options_.guidance_context),
+                                static_cast<float>(options_.guidance_perturbation)});
+    }
+    queue.run(Advance<std::int32_t>{next.view()});
+  };
+  const SolverReport done = integrate(queue, x.matrix(rows, K), from, to, settings, field);
   if (report != nullptr) *report = done;
   return x.get(queue);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "kernels/core/error.h"
 #include "kernels/transport/ode.h"
@@ -62,25 +63,32 @@ class Stepper {
   }
   std::size_t stages() const { return method_.node.size(); }
 
-  /// x(t + h) into next(); the first slope is known already with `have_first`.
-  void step(double t, double h, MatrixView<const float> x, const Field& field, bool have_first) {
+  /// Adds the times of a step's evaluations.
+  void add_times(double t, double h, bool have_first, std::vector<double>& times) const {
+    for (std::size_t s = have_first ? 1 : 0; s < stages(); ++s) times.push_back(t + method_.node[s] * h);
+  }
+  /// The length of the next steps.
+  void set_length(double h) {
+    for (std::size_t s = 1; s < stages(); ++s) set(coefficient_[s], method_.stage[s], h);
+    set(coefficient_[stages()], method_.result, h);
+  }
+  /// x a step later into next(); the first slope is known already with `have_first`.
+  void step(MatrixView<const float> x, const Field& field, bool have_first) {
     for (std::size_t s = have_first ? 1 : 0; s < stages(); ++s) {
       MatrixView<const float> at = x;
       if (s > 0) {
-        combine(x, method_.stage[s], h, coefficient_[s], stage_.matrix(rows_, width_));
+        combine(x, coefficient_[s], stage_.matrix(rows_, width_));
         at = stage_.matrix(rows_, width_);
       }
-      field(t + method_.node[s] * h, at, slope(s));
+      field.evaluate(at, slope(s));
     }
-    combine(x, method_.result, h, coefficient_[stages()], next());
+    combine(x, coefficient_[stages()], next());
   }
   MatrixView<float> next() { return next_.matrix(rows_, width_); }
 
   /// The largest row's error of the last step, in units of the tolerance.
   double error(double h, MatrixView<const float> x, double tolerance) {
-    std::vector<float> c;
-    for (const double w : error_weights()) c.push_back(static_cast<float>(w * h));
-    coefficient_[stages()].set(queue_, c);
+    set(coefficient_[stages()], error_weights(), h);
     queue_.run(OdeError<float>{x, next(), slopes_.matrix(stages() * rows_, width_), coefficient_[stages()].view(),
                                error_.view(), static_cast<float>(tolerance), static_cast<float>(tolerance)});
     double largest = 0;
@@ -92,12 +100,13 @@ class Stepper {
   }
 
  private:
-  void combine(MatrixView<const float> x, const std::vector<double>& weights, double h, Buffer<float>& coefficient,
-               MatrixView<float> y) {
+  void set(Buffer<float>& coefficient, const std::vector<double>& weights, double h) {
     std::vector<float> c;
     for (const double w : weights) c.push_back(static_cast<float>(w * h));
     coefficient.set(queue_, c);
-    queue_.run(OdeStage<float>{x, slopes_.matrix(stages() * rows_, width_).row_slice(0, c.size() * rows_),
+  }
+  void combine(MatrixView<const float> x, const Buffer<float>& coefficient, MatrixView<float> y) {
+    queue_.run(OdeStage<float>{x, slopes_.matrix(stages() * rows_, width_).row_slice(0, coefficient.size() * rows_),
                                coefficient.view(), y});
   }
 
@@ -127,11 +136,23 @@ SolverReport integrate(Queue& queue, MatrixView<float> x, double from, double to
   auto take = [&] { queue.copy(x.data, stepper.next().data, x.rows * x.columns * sizeof(float)); };
   if (settings.solver != Solver::dormand_prince) {
     const double h = (to - from) / static_cast<double>(settings.steps);
+    std::vector<double> times;
+    for (std::size_t s = 0; s < settings.steps; ++s)
+      stepper.add_times(from + h * static_cast<double>(s), h, false, times);
+    field.plan(times);
+    stepper.set_length(h);
+    auto step = [&] { stepper.step(x, field, false), take(); };
+    // The first step sizes the field's memory, the second is captured, the others repeat it.
+    std::optional<CapturedWork> captured;
     for (std::size_t s = 0; s < settings.steps; ++s) {
-      stepper.step(from + h * static_cast<double>(s), h, x, field, false);
-      take();
-      ++report.accepted, report.evaluations += stepper.stages();
+      if (s == 0 || !field.repeats)
+        step();
+      else if (!captured)
+        captured = queue.capture(step);
+      else
+        captured->run();
     }
+    report.accepted = settings.steps, report.evaluations = times.size();
     return report;
   }
   // The last slope of an accepted step is the first of the next one.
@@ -142,8 +163,12 @@ SolverReport integrate(Queue& queue, MatrixView<float> x, double from, double to
     require(report.accepted + report.rejected < 10000,
             "ODE solver: 10,000 steps do not reach the end; raise the tolerance");
     if ((t + h - to) * direction > 0) h = to - t;
-    stepper.step(t, h, x, field, have_first);
-    report.evaluations += stepper.stages() - (have_first ? 1 : 0);
+    std::vector<double> times;
+    stepper.add_times(t, h, have_first, times);
+    field.plan(times);
+    stepper.set_length(h);
+    stepper.step(x, field, have_first);
+    report.evaluations += times.size();
     const double error = stepper.error(h, x, settings.tolerance);
     const double factor = std::clamp(.9 * std::pow(std::max(error, 1e-10), -.2), .2, 5.0);
     if (error <= 1) {

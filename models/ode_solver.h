@@ -21,8 +21,16 @@ struct SolverReport {
   std::size_t accepted = 0, rejected = 0, evaluations = 0;
 };
 
-/// Writes f(t, x) for every row of x into `slope`, [rows, width] both.
-using Field = std::function<void(double t, MatrixView<const float> x, MatrixView<float> slope)>;
+/// f of dx/dt = f(t, x), for every row of x.
+struct Field {
+  /// Told before them: the times of the next evaluations, in their order.
+  std::function<void(const std::vector<double>& times)> plan;
+  /// Writes f at the next of these times into `slope`, [rows, width] as x.
+  std::function<void(MatrixView<const float> x, MatrixView<float> slope)> evaluate;
+  /// Whether `evaluate` works on the device alone, at the same addresses every time: equal steps are then captured once
+  /// and repeated.
+  bool repeats = true;
+};
 
 /// Takes x [rows, width] from time `from` to `to` (either may be larger), in place.
 ///   euler, heun, rk4  equal steps of order 1, 2, 4

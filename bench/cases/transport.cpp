@@ -129,8 +129,8 @@ void path(CaseList& list) {
                                         o.input("x", s[0], s[1]),
                                         o.input_vector("variance", s[1], uniform(1, 2)),
                                         o.input_vector("covariance", s[1], uniform(-.5, .75)),
+                                        o.input_vector("time", 1, uniform(.2, .4)),
                                         o.output("y", s[0], s[1]),
-                                        accumulator_t<T>(.3125),
                                         accumulator_t<T>(.25),
                                         accumulator_t<T>(.75)};
            });

@@ -248,6 +248,22 @@ template <class Body>
   return scaled(fused(p, r * r, r + 1.0f), n);
 #endif
 }
+/// To a unit in the last place or two, of x >= 0. The instruction takes about twenty cycles for sixteen roots, 14 bits
+/// of the inverse root and one step of Newton's four.
+[[gnu::always_inline]] inline Lanes square_root(Lanes x) {
+#if defined(__AVX512F__)
+  x = at_least(x, 1e-37f);  // 0 has no inverse
+  const Lanes inverse = reinterpret_cast<Lanes>(_mm512_maskz_rsqrt14_ps(0xffff, reinterpret_cast<__m512>(x))),
+              root = x * inverse;
+  return fused(0.5f * root, fused(-root, inverse, all(1)), root);
+#elif defined(__AVX__)
+  return reinterpret_cast<Lanes>(_mm256_sqrt_ps(reinterpret_cast<__m256>(x)));
+#else
+  for (std::size_t k = 0; k < count; ++k) x[k] = __builtin_sqrtf(x[k]);
+  return x;
+#endif
+}
+
 /// formulas::exp, with fewer terms.
 [[gnu::always_inline]] inline Lanes exp(Lanes x) { return exp_within_bounds(clamped(x, -87.3f, 88.3f)); }
 /// exp(-|x|)

@@ -1,6 +1,7 @@
 #include "kernels/dense/product.h"
 
 #include "kernels/core/cpu.h"
+#include "kernels/dense/expanded.h"
 #include "kernels/dense/product_library.h"
 #include "kernels/pointwise/pointwise.h"
 
@@ -34,20 +35,14 @@ MatrixView<const bfloat16> rounded(Cpu& cpu, MatrixView<const float> from, Matri
 // The same in float, for processors that multiply floats faster.
 MatrixView<const float> rounded_floats(Cpu& cpu, MatrixView<const float> from, MatrixView<const bfloat16> given,
                                        float* memory) {
-  const auto to = matrix(memory, from.rows, from.columns);
+  if (given.data != nullptr) return expanded(cpu, given, memory);
   for_rows(cpu, from.rows, from.columns, [&](std::size_t i) {
     const float* x = from.row(i);
     float* y = memory + i * from.columns;
-    if (given.data != nullptr) {
-      const bfloat16* bits = given.row(i);
 #pragma omp simd
-      for (std::size_t j = 0; j < from.columns; ++j) y[j] = static_cast<float>(bits[j]);
-    } else {
-#pragma omp simd
-      for (std::size_t j = 0; j < from.columns; ++j) y[j] = static_cast<float>(bfloat16(x[j]));
-    }
+    for (std::size_t j = 0; j < from.columns; ++j) y[j] = static_cast<float>(bfloat16(x[j]));
   });
-  return to;
+  return matrix(memory, from.rows, from.columns);
 }
 
 // Runs `finish(first_row, row_count, first_column, column_count)` on every tile as soon as it is computed.

@@ -2,6 +2,7 @@
 #include "kernels/residual/residual_block.h"
 
 #include "kernels/core/cpu.h"
+#include "kernels/dense/expanded.h"
 #include "kernels/dense/product_library.h"
 
 namespace perturbine {
@@ -61,17 +62,6 @@ void run_tiles(Cpu& cpu, const ResidualBlock<float>& op, const Number* w1, std::
   });
 }
 
-// Weights as floats, for processors that multiply floats faster.
-const float* expanded(Cpu& cpu, MatrixView<const bfloat16> w, float* to) {
-  for_rows(cpu, w.rows, w.columns, [&](std::size_t i) {
-    const bfloat16* from = w.row(i);
-    float* row = to + i * w.columns;
-#pragma omp simd
-    for (std::size_t j = 0; j < w.columns; ++j) row[j] = static_cast<float>(from[j]);
-  });
-  return to;
-}
-
 void run(Cpu& cpu, const ResidualBlock<float>& op) {
   const std::size_t width = op.x.columns, tile_rows = rows_of_tile(op.x.rows),
                     tiles = (op.x.rows + tile_rows - 1) / tile_rows;
@@ -84,8 +74,8 @@ void run(Cpu& cpu, const ResidualBlock<float>& op) {
   if (in_bfloat16)
     run_tiles(cpu, op, op.w1.data, op.w1.pitch, op.w2.data, op.w2.pitch, memory, memory_of_tile);
   else
-    run_tiles(cpu, op, expanded(cpu, op.w1, weights), width, expanded(cpu, op.w2, weights + of_weights), width, memory,
-              memory_of_tile);
+    run_tiles(cpu, op, expanded(cpu, op.w1, weights).data, width, expanded(cpu, op.w2, weights + of_weights).data,
+              width, memory, memory_of_tile);
 }
 
 }  // namespace

@@ -10,28 +10,11 @@ namespace {
 
 constexpr std::size_t tile = PackedPoints::tile, at_once = PackedPoints::rows_at_once;
 
-// Square roots to a unit in the last place or two. The instruction takes about twenty cycles for sixteen of them, as
-// long as all of the products before it; 14 bits of the inverse root and one step of Newton's take four.
-void square_roots(float* value) {
-#if defined(__AVX512F__)
-  constexpr __mmask16 all = 0xffff;  // g++ 12 warns falsely of the forms without (GCC bug 105593)
-  for (std::size_t j = 0; j < tile; j += 16) {
-    const __m512 x = _mm512_maskz_max_ps(all, _mm512_loadu_ps(value + j), _mm512_set1_ps(1e-37f));  // 0 has no inverse
-    const __m512 y = _mm512_maskz_rsqrt14_ps(all, x), root = _mm512_mul_ps(x, y);
-    // root + root (1 - root y) / 2
-    const __m512 miss = _mm512_fnmadd_ps(root, y, _mm512_set1_ps(1));
-    _mm512_storeu_ps(value + j, _mm512_fmadd_ps(_mm512_mul_ps(root, _mm512_set1_ps(.5f)), miss, root));
-  }
-#else
-#pragma omp simd
-  for (std::size_t j = 0; j < tile; ++j) value[j] = std::sqrt(value[j]);
-#endif
-}
-
 // Replaces squared distances by the kernel's values.
 void apply_kernel(const PairwiseSum<float>& op, float* value) {
   if (op.kernel == PairKernel::euclidean) {
-    square_roots(value);
+    for (std::size_t j = 0; j < tile; j += lanes::count)
+      lanes::store(value + j, lanes::square_root(lanes::load(value + j)));
     return;
   }
   const float share = 1.0f / static_cast<float>(std::max<std::size_t>(1, op.gammas.size));

@@ -31,13 +31,13 @@ void run(Cpu& cpu, const PathInterpolation<float>& op) {
 }
 
 void run(Cpu& cpu, const GaussianVelocity<float>& op) {
+  const float t = op.time[0];
   for_rows(cpu, op.y.rows, op.y.columns * 4, [&](std::size_t i) {
     const float *F = op.F.row(i), *x = op.x.row(i);
     float* y = op.y.row(i);
 #pragma omp simd
     for (std::size_t k = 0; k < op.y.columns; ++k)
-      y[k] =
-          op.share * F[k] + formulas::gaussian_path_gain(op.time, op.variance[k], op.covariance[k], op.spread) * x[k];
+      y[k] = op.share * F[k] + formulas::gaussian_path_gain(t, op.variance[k], op.covariance[k], op.spread) * x[k];
   });
 }
 

@@ -38,7 +38,7 @@ __global__ void __launch_bounds__(threads) gaussian_velocity(GaussianVelocity<fl
   const std::size_t i = blockIdx.x;
   for (std::size_t j = threadIdx.x; j < op.y.columns; j += threads)
     op.y(i, j) = op.share * op.F(i, j) +
-                 formulas::gaussian_path_gain(op.time, op.variance[j], op.covariance[j], op.spread) * op.x(i, j);
+                 formulas::gaussian_path_gain(op.time[0], op.variance[j], op.covariance[j], op.spread) * op.x(i, j);
 }
 
 __global__ void __launch_bounds__(threads) squared_error_loss(SquaredErrorLoss<float> op) {

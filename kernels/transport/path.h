@@ -56,21 +56,24 @@ struct PathInterpolation {
 };
 
 /// y = share F + gain x at one time for all rows: the whole velocity from what the network adds to the Gaussian's. y
-/// may be F.
+/// may be F. The time lies in device memory, so that one captured step serves all.
 template <class T>
 struct GaussianVelocity {
   MatrixView<const T> F, x;                                 // [rows, width]
   VectorView<const accumulator_t<T>> variance, covariance;  // [width]
+  VectorView<const accumulator_t<T>> time;                  // [1]
   MatrixView<T> y;
-  accumulator_t<T> time = 0, spread = 0, share = 1;
+  accumulator_t<T> spread = 0, share = 1;
 
   static constexpr std::string_view name = "gaussian_velocity";
   static constexpr bool in_place = true;
   template <class Visitor>
   void operands(Visitor&& visit) const {
-    visit("F", F), visit("x", x), visit("variance", variance), visit("covariance", covariance), visit("y", y);
+    visit("F", F), visit("x", x), visit("variance", variance), visit("covariance", covariance);
+    visit("time", time), visit("y", y);
   }
   void check() const {
+    require_size(*this, "time", time, 1);
     require_shape(*this, "F", F, y.rows, y.columns), require_shape(*this, "x", x, y.rows, y.columns);
     require_size(*this, "variance", variance, y.columns), require_size(*this, "covariance", covariance, y.columns);
   }

@@ -52,6 +52,8 @@ TEST(Lanes, LogarithmsAndReciprocals) {
   EXPECT_LT(largest_error(
                 x, lanes::reciprocal, [](double v) { return 1 / v; }, relative),
             2e-7);
+  EXPECT_LT(largest_error(x, lanes::square_root, std::sqrt, [](double t) { return t < 4e-19 ? 1 : t; }), 2e-7);
+  EXPECT_LT(lanes::square_root(Lanes{})[0], 4e-19f);
 }
 TEST(Lanes, LogarithmsNearOne) {
   std::vector<float> x = between(-.9f, 40, 1e-3f);

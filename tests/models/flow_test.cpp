@@ -17,7 +17,11 @@ using testing_models::toy;
 
 // dx/dt = A(t) x on the host: two coupled coordinates, x' = -y t, y' = x t, whose solution turns by t^2 / 2.
 Field turning(Queue& queue) {
-  return [&queue](double t, MatrixView<const float> x, MatrixView<float> slope) {
+  auto times = std::make_shared<std::vector<double>>();
+  auto next = std::make_shared<std::size_t>(0);
+  auto plan = [times, next](const std::vector<double>& planned) { *times = planned, *next = 0; };
+  auto evaluate = [&queue, times, next](MatrixView<const float> x, MatrixView<float> slope) {
+    const double t = times->at((*next)++);
     std::vector<float> at(x.rows * 2), out(x.rows * 2);
     queue.read(at.data(), x.data, at.size() * sizeof(float));
     for (std::size_t i = 0; i < x.rows; ++i) {
@@ -27,6 +31,7 @@ Field turning(Queue& queue) {
     queue.copy(slope.data, out.data(), out.size() * sizeof(float));
     queue.synchronise();
   };
+  return {plan, evaluate, false};
 }
 
 double turn_error(Solver solver, std::size_t steps, double tolerance, SolverReport* report = nullptr) {

@@ -85,7 +85,7 @@ void execute(const GaussianVelocity<double>& op) {
   for (std::size_t i = 0; i < op.y.rows; ++i)
     for (std::size_t j = 0; j < op.y.columns; ++j)
       op.y(i, j) =
-          op.share * op.F(i, j) + gaussian_slope(op.time, op.variance[j], op.covariance[j], op.spread) * op.x(i, j);
+          op.share * op.F(i, j) + gaussian_slope(op.time[0], op.variance[j], op.covariance[j], op.spread) * op.x(i, j);
 }
 
 template <>
