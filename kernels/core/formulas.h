@@ -84,32 +84,13 @@ PERTURBINE_HOST_DEVICE inline float silu_slope(float x) {
   const float s = sigmoid(x);
   return s * (1.0f + x * (1.0f - s));
 }
-PERTURBINE_HOST_DEVICE inline float tanh(float x) {
-#if defined(__CUDA_ARCH__)
-  return ::tanhf(x);
-#else
-  // Small arguments: odd polynomial (no cancellation); else through exp.
-  const float z = x * x;
-  float p = -5.70498872745e-3f;
-  p = fused(p, z, 2.06390887954e-2f);
-  p = fused(p, z, -5.37397155531e-2f);
-  p = fused(p, z, 1.33314422036e-1f);
-  p = fused(p, z, -3.33332819422e-1f);
-  const float small = fused(p * z, x, x);
-  const float e = exp(2.0f * (x < 0 ? -x : x));
-  const float magnitude = 1.0f - 2.0f / (e + 1.0f);
-  const float large = x < 0 ? -magnitude : magnitude;
-  return z < 0.390625f ? small : large;
-#endif
-}
-/// tanh approximation of GELU. Source: Hendrycks and Gimpel, arXiv:1606.08415.
+/// tanh approximation of GELU, with (1 + tanh(u)) / 2 = sigmoid(2 u). Source: Hendrycks and Gimpel, arXiv:1606.08415.
 PERTURBINE_HOST_DEVICE inline float gelu(float x) {
-  return 0.5f * x * (1.0f + tanh(0.7978845608f * fused(0.044715f * x, x * x, x)));
+  return x * sigmoid(1.5957691216f * fused(0.044715f * x, x * x, x));
 }
 PERTURBINE_HOST_DEVICE inline float gelu_slope(float x) {
-  const float t = tanh(0.7978845608f * fused(0.044715f * x, x * x, x));
-  const float inner = 0.7978845608f * fused(0.134145f * x, x, 1.0f);
-  return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * inner;
+  const float s = sigmoid(1.5957691216f * fused(0.044715f * x, x * x, x));
+  return s * (1.0f + x * (1.0f - s) * (1.5957691216f * fused(0.134145f * x, x, 1.0f)));
 }
 /// log(1 + e^x)
 PERTURBINE_HOST_DEVICE inline float softplus(float x) {

@@ -88,12 +88,17 @@ using Half [[gnu::vector_size(2 * count)]] = std::uint16_t;
 #endif
   std::memcpy(p, &x, n == count ? sizeof x : n * sizeof(float));
 }
-[[gnu::always_inline]] inline void store(bfloat16* p, Lanes x, std::size_t n = count) {
-  // As bfloat16 rounds one number.
+/// The bits of the bfloat16 nearest to each number, as bfloat16 rounds one.
+[[gnu::always_inline]] inline Bits bfloat16_bits(Lanes x) {
   const Bits word = reinterpret_cast<Bits>(x);
   const Bits nan = reinterpret_cast<Bits>((word & 0x7fffffffu) > 0x7f800000u);
-  const Bits rounded = (word + 0x7fffu + (word >> 16 & 1u)) >> 16, quiet = word >> 16 | 0x40u;
-  const Half half = __builtin_convertvector((rounded & ~nan) | (quiet & nan), Half);
+  const Bits nearest = (word + 0x7fffu + (word >> 16 & 1u)) >> 16, quiet = word >> 16 | 0x40u;
+  return (nearest & ~nan) | (quiet & nan);
+}
+/// Rounded to bfloat16.
+[[gnu::always_inline]] inline Lanes rounded(Lanes x) { return reinterpret_cast<Lanes>(bfloat16_bits(x) << 16); }
+[[gnu::always_inline]] inline void store(bfloat16* p, Lanes x, std::size_t n = count) {
+  const Half half = __builtin_convertvector(bfloat16_bits(x), Half);
   std::memcpy(&p->bits, &half, n == count ? sizeof half : n * sizeof(bfloat16));
 }
 
@@ -197,7 +202,8 @@ template <class Body>
 #if defined(__AVX512F__)
   const __mmask16 set = _mm512_cmplt_epi32_mask(reinterpret_cast<__m512i>(bits), _mm512_setzero_si512());
   store(to, reinterpret_cast<Lanes>(_mm512_maskz_compress_ps(set, reinterpret_cast<__m512>(x))));
-  return static_cast<std::size_t>(__builtin_popcount(set));
+  // Not of the mask itself: g++ 12 spills 16 bits of it and counts 32.
+  return static_cast<std::size_t>(__builtin_popcount(_cvtmask16_u32(set)));
 #elif defined(__AVX__)
   float number[count];
   store(number, x);
@@ -318,6 +324,15 @@ template <class Body>
 [[gnu::always_inline]] inline Lanes silu_slope(Lanes x) {
   const Lanes s = sigmoid(x);
   return s * fused(x, 1.0f - s, all(1));
+}
+
+/// formulas::gelu
+[[gnu::always_inline]] inline Lanes gelu(Lanes x) {
+  return x * sigmoid(1.5957691216f * fused(0.044715f * x, x * x, x));
+}
+[[gnu::always_inline]] inline Lanes gelu_slope(Lanes x) {
+  const Lanes s = sigmoid(1.5957691216f * fused(0.044715f * x, x * x, x));
+  return s * fused(x * (1.0f - s), 1.5957691216f * fused(0.134145f * x, x, all(1)), all(1));
 }
 
 }  // namespace lanes

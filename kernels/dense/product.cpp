@@ -1,6 +1,7 @@
 #include "kernels/dense/product.h"
 
 #include "kernels/core/cpu.h"
+#include "kernels/dense/activation.h"
 #include "kernels/dense/expanded.h"
 #include "kernels/dense/product_library.h"
 #include "kernels/pointwise/pointwise.h"
@@ -39,8 +40,9 @@ MatrixView<const float> rounded_floats(Cpu& cpu, MatrixView<const float> from, M
   for_rows(cpu, from.rows, from.columns, [&](std::size_t i) {
     const float* x = from.row(i);
     float* y = memory + i * from.columns;
-#pragma omp simd
-    for (std::size_t j = 0; j < from.columns; ++j) y[j] = static_cast<float>(bfloat16(x[j]));
+    lanes::for_columns(0, from.columns, [&](std::size_t j, auto count) {
+      lanes::store(y + j, lanes::rounded(lanes::load(x + j, count)), count);
+    });
   });
   return matrix(memory, from.rows, from.columns);
 }
@@ -93,38 +95,29 @@ void run(Cpu& cpu, const MatrixProduct<float>& op) {
 }
 
 template <Activation activation>
-void epilogue(const Linear<float>& op, MatrixView<float> product, std::size_t i, std::size_t j, std::size_t columns) {
-  float* z = product.row(i) + j;
-  float* y = op.y.row(i) + j;
-  const float* bias = op.bias.data != nullptr ? op.bias.data + j : nullptr;
-  const float* residual = op.residual.data != nullptr ? op.residual.row(i) + j : nullptr;
-  if (bias != nullptr) {
-#pragma omp simd
-    for (std::size_t k = 0; k < columns; ++k) z[k] += bias[k];
-  }
-  if constexpr (activation != Activation::none) {
-#pragma omp simd
-    for (std::size_t k = 0; k < columns; ++k)
-      y[k] = activation == Activation::silu ? formulas::silu(z[k]) : formulas::gelu(z[k]);
-  }
-  if (residual != nullptr) {
-#pragma omp simd
-    for (std::size_t k = 0; k < columns; ++k) y[k] += residual[k];
-  }
+void epilogue(const Linear<float>& op, MatrixView<float> product, std::size_t i, std::size_t first,
+              std::size_t columns) {
+  float *z = product.row(i), *y = op.y.row(i);
+  const float* residual = op.residual.data != nullptr ? op.residual.row(i) : nullptr;
+  lanes::for_columns(first, first + columns, [&](std::size_t j, auto count) {
+    Lanes v = lanes::load(z + j, count);
+    if (op.bias.data != nullptr) v += lanes::load(op.bias.data + j, count);
+    if (activation != Activation::none) lanes::store(z + j, v, count);
+    Lanes a = activated<activation>(v);
+    if (residual != nullptr) a += lanes::load(residual + j, count);
+    lanes::store(y + j, a, count);
+  });
 }
 
 void run(Cpu& cpu, const Linear<float>& op) {
   const MatrixView<float> product = op.activation == Activation::none ? op.y : op.z;
+  const bool bare = op.bias.data == nullptr && op.residual.data == nullptr && op.activation == Activation::none;
   multiply_tiles(cpu, op.x, op.weight, product, false, true, false, op.math, op.rounded_x, op.rounded_weight,
                  [&](std::size_t i, std::size_t rows, std::size_t j, std::size_t columns) {
-                   for (std::size_t r = i; r < i + rows; ++r) {
-                     if (op.activation == Activation::silu)
-                       epilogue<Activation::silu>(op, product, r, j, columns);
-                     else if (op.activation == Activation::gelu)
-                       epilogue<Activation::gelu>(op, product, r, j, columns);
-                     else
-                       epilogue<Activation::none>(op, product, r, j, columns);
-                   }
+                   if (bare) return;
+                   with_activation(op.activation, [&](auto a) {
+                     for (std::size_t r = i; r < i + rows; ++r) epilogue<a.value>(op, product, r, j, columns);
+                   });
                  });
 }
 

@@ -2,6 +2,7 @@
 #include "kernels/residual/residual_block.h"
 
 #include "kernels/core/cpu.h"
+#include "kernels/core/lanes.h"
 #include "kernels/dense/expanded.h"
 #include "kernels/dense/product_library.h"
 
@@ -13,6 +14,10 @@ std::size_t rows_of_tile(std::size_t rows) {
   const std::size_t tiles = std::max<std::size_t>(1, (rows + 127) / 128 * 2);
   return std::max<std::size_t>(4, ((rows + tiles - 1) / tiles + 3) / 4 * 4);
 }
+
+// Rounded to bfloat16, in the type that the products take.
+void store_rounded(bfloat16* to, Lanes x, std::size_t count) { lanes::store(to, x, count); }
+void store_rounded(float* to, Lanes x, std::size_t count) { lanes::store(to, lanes::rounded(x), count); }
 
 // n of the rows from `first` on, rounded, in the type that the products take.
 template <class Number>
@@ -27,9 +32,11 @@ void normalise(const ResidualBlock<float>& op, std::size_t first, std::size_t ro
 #pragma omp simd reduction(+ : squares)
     for (std::size_t j = 0; j < width; ++j) squares += (x[j] - mean) * (x[j] - mean);
     const float inverse = 1.0f / std::sqrt(squares / static_cast<float>(width) + op.epsilon);
-#pragma omp simd
-    for (std::size_t j = 0; j < width; ++j)
-      put(to[j], static_cast<float>(bfloat16((x[j] - mean) * inverse * (1.0f + scale[j]) + shift[j])));
+    lanes::for_columns(0, width, [&](std::size_t j, auto count) {
+      const Lanes normalised = (lanes::load(x + j, count) - mean) * inverse;
+      store_rounded(
+          to + j, lanes::fused(normalised, 1.0f + lanes::load(scale + j, count), lanes::load(shift + j, count)), count);
+    });
   }
 }
 
@@ -48,8 +55,9 @@ void run_tiles(Cpu& cpu, const ResidualBlock<float>& op, const Number* w1, std::
     for (std::size_t i = 0; i < rows; ++i) {
       const float *from = sums + i * width, *b = op.b1.data;
       Number* to = rounded + i * width;
-#pragma omp simd
-      for (std::size_t j = 0; j < width; ++j) put(to[j], static_cast<float>(bfloat16(formulas::silu(from[j] + b[j]))));
+      lanes::for_columns(0, width, [&](std::size_t j, auto count) {
+        store_rounded(to + j, lanes::silu(lanes::load(from + j, count) + lanes::load(b + j, count)), count);
+      });
     }
     tile.pitch_b = pitch2;
     blas::multiply(tile, rounded, w2, sums);

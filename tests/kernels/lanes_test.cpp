@@ -76,6 +76,27 @@ TEST(Lanes, Exponentials) {
   // 1 - s has lost digits where x is large.
   EXPECT_LT(largest_error(x, lanes::silu_slope, slope, [](double) { return 1; }), 2e-6);
 }
+TEST(Lanes, Gelu) {
+  const std::vector<float> x = between(-12, 12, 1e-3f);
+  auto gelu = [](double v) { return v / (1 + std::exp(-2 * .7978845608 * (v + .044715 * v * v * v))); };
+  auto slope = [](double v) {
+    const double s = 1 / (1 + std::exp(-2 * .7978845608 * (v + .044715 * v * v * v)));
+    return s + 2 * v * s * (1 - s) * .7978845608 * (1 + .134145 * v * v);
+  };
+  auto absolute = [](double) { return 1; };
+  EXPECT_LT(largest_error(x, lanes::gelu, gelu, absolute), 2e-6);
+  EXPECT_LT(largest_error(x, lanes::gelu_slope, slope, absolute), 4e-6);
+}
+TEST(Lanes, RoundedToBfloat16) {
+  std::vector<float> x = positive();
+  for (std::size_t i = 0; i < x.size(); i += 2) x[i] = -x[i];
+  for (const float special : {0.0f, INFINITY, -INFINITY, 3.4e38f}) x.push_back(special);
+  lanes::for_columns(0, x.size(), [&](std::size_t j, auto count) {
+    const Lanes rounded = lanes::rounded(lanes::load(x.data() + j, count));
+    for (std::size_t k = 0; k < count; ++k) ASSERT_EQ(rounded[k], static_cast<float>(bfloat16(x[j + k])));
+  });
+  EXPECT_TRUE(std::isnan(lanes::rounded(lanes::all(NAN))[0]));
+}
 TEST(Lanes, ExponentialsSaturate) {
   for (const float x : {-INFINITY, -1e30f, 1000.0f, INFINITY})
     EXPECT_LT(lanes::exp_of_minus_absolute(lanes::all(x))[0], 1.3e-38f);
