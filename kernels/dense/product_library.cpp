@@ -19,6 +19,7 @@ extern "C" void cblas_sgemm(int order, int transpose_a, int transpose_b, int m, 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#include <algorithm>
 #include <vector>
 
 namespace perturbine::blas {
@@ -143,9 +144,10 @@ void multiply_by_primitive(const Tile& t, const T* a, const T* b, float* c) {
 }
 }  // namespace
 
+namespace {
 // x weight^T runs 5-25 % faster as a primitive than as sgemm, which is better at the other layouts (oneDNN 2.6,
 // AVX-512, one thread, 2000 or 512 deep).
-void multiply(const Tile& t, const float* a, const float* b, float* c) {
+void multiply_in_place(const Tile& t, const float* a, const float* b, float* c) {
   const OneThread one;
   if (t.transpose_b && !t.transpose_a && t.m >= 16) {
     multiply_by_primitive(t, a, b, c);
@@ -156,6 +158,16 @@ void multiply(const Tile& t, const float* a, const float* b, float* c) {
       dnnl_sgemm(t.transpose_a ? 'T' : 'N', t.transpose_b ? 'T' : 'N', size(t.m), size(t.n), size(t.k), 1.0f, a,
                  size(t.pitch_a), b, size(t.pitch_b), t.accumulate ? 1.0f : 0.0f, c, size(t.pitch_c));
   require(status == dnnl_success, "oneDNN: sgemm failed with status ", static_cast<int>(status));
+}
+}  // namespace
+
+bool reads_in_place() {
+#if defined(__x86_64__)
+  static const bool without = __builtin_cpu_supports("avx512f") == 0;
+  return without;
+#else
+  return false;  // not measured
+#endif
 }
 
 void multiply(const Tile& t, const bfloat16* a, const bfloat16* b, float* c) {
@@ -172,7 +184,9 @@ const char* library_name() { return "oneDNN"; }
 
 #elif defined(PERTURBINE_BLAS_OPENBLAS)
 
-void multiply(const Tile& t, const float* a, const float* b, float* c) {
+bool reads_in_place() { return false; }  // OpenBLAS packs every operand
+namespace {
+void multiply_in_place(const Tile& t, const float* a, const float* b, float* c) {
   static const bool once = [] {
     openblas_set_num_threads(1);
     return true;
@@ -182,15 +196,42 @@ void multiply(const Tile& t, const float* a, const float* b, float* c) {
   cblas_sgemm(101, t.transpose_a ? 112 : 111, t.transpose_b ? 112 : 111, size(t.m), size(t.n), size(t.k), 1.0f, a,
               size(t.pitch_a), b, size(t.pitch_b), t.accumulate ? 1.0f : 0.0f, c, size(t.pitch_c));
 }
+}  // namespace
 void multiply(const Tile& t, const bfloat16* a, const bfloat16* b, float* c) { multiply_plain(t, a, b, c); }
 const char* library_name() { return "OpenBLAS"; }
 
 #else
 
-void multiply(const Tile& t, const float* a, const float* b, float* c) { multiply_plain(t, a, b, c); }
+bool reads_in_place() { return false; }
+namespace {
+void multiply_in_place(const Tile& t, const float* a, const float* b, float* c) { multiply_plain(t, a, b, c); }
+}  // namespace
 void multiply(const Tile& t, const bfloat16* a, const bfloat16* b, float* c) { multiply_plain(t, a, b, c); }
 const char* library_name() { return "plain loops"; }
 
 #endif
+
+void multiply(const Tile& t, const float* a, const float* b, float* c) {
+  // A copy costs a sixtieth of the product or less.
+  constexpr std::size_t worth_copying = 64, colliding = 1024 / sizeof(float), apart = 16;
+  const bool copy_a = t.spread_rows && t.transpose_a && t.n >= worth_copying && t.pitch_a % colliding == 0,
+             copy_b = t.spread_rows && !t.transpose_b && t.m >= worth_copying && t.pitch_b % colliding == 0;
+  if (!copy_a && !copy_b) {
+    multiply_in_place(t, a, b, c);
+    return;
+  }
+  thread_local Workspace workspace;
+  Tile spread = t;
+  const std::size_t of_a = copy_a ? t.k * (t.m + apart) : 0, of_b = copy_b ? t.k * (t.n + apart) : 0;
+  float* memory = workspace.get<float>(of_a + of_b);
+  const auto copied = [&](const float* from, std::size_t columns, std::size_t& pitch, float* to) {
+    for (std::size_t i = 0; i < t.k; ++i) std::copy_n(from + i * pitch, columns, to + i * (columns + apart));
+    pitch = columns + apart;
+    return to;
+  };
+  if (copy_a) a = copied(a, t.m, spread.pitch_a, memory);
+  if (copy_b) b = copied(b, t.n, spread.pitch_b, memory + of_a);
+  multiply_in_place(spread, a, b, c);
+}
 
 }  // namespace perturbine::blas
