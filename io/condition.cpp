@@ -31,6 +31,18 @@ bool is_control_name(std::string_view label, const std::vector<std::string>& con
   return std::find(std::begin(known), std::end(known), l) != std::end(known);
 }
 
+bool names_no_perturbation(std::string_view label) {
+  static const char* known[] = {"unassigned", "unknown", "undetermined", "unmapped", "ambiguous",
+                                "multiplet",  "doublet", "none",         "nan",      "na"};
+  const std::string l = lower(label);
+  return std::find(std::begin(known), std::end(known), l) != std::end(known);
+}
+
+std::string note_on_no_perturbation(std::string_view label, std::size_t cells) {
+  return text(cells, " cell(s) of condition '", label, "': read as a perturbation of that name; if it is none, leave ",
+              "them out (perturbine prepare --leave-out ", label, ")");
+}
+
 std::string canonical_label(const Condition& c) {
   if (c.is_control()) return std::string(control_label);
   std::string s;

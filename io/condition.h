@@ -39,6 +39,12 @@ std::map<std::string, Condition> parse_labels(const std::vector<std::string>& la
 /// Whether a label names the control by itself.
 bool is_control_name(std::string_view label, const std::vector<std::string>& control_names = {});
 
+/// Whether a label says that no one perturbation is known of a cell: unassigned, unknown, undetermined, unmapped,
+/// ambiguous, multiplet, doublet, none, nan, na; any case.
+bool names_no_perturbation(std::string_view label);
+/// What to tell whose file has such a label, which is read as any other.
+std::string note_on_no_perturbation(std::string_view label, std::size_t cells);
+
 /// Up to `count` of `names` that are spelled most like `wanted`.
 std::vector<std::string> near_spellings(std::string_view wanted, const std::vector<std::string>& names,
                                         std::size_t count = 3);

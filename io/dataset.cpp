@@ -157,6 +157,8 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
     ++cells_per_label[static_cast<std::size_t>(d.condition.back())];
   }
   for (std::size_t l = 0; l < d.labels.size(); ++l)
+    if (names_no_perturbation(d.labels[l])) say(note_on_no_perturbation(d.labels[l], cells_per_label[l]));
+  for (std::size_t l = 0; l < d.labels.size(); ++l)
     require_input(cells_per_label[l] >= 2 || o.given_cells || (l == 0 && !has_control), o.path, ": condition '",
                   d.labels[l], "' has ", cells_per_label[l],
                   " cell; at least 2 are needed (perturbine prepare leaves such conditions out)");

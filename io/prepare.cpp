@@ -176,6 +176,8 @@ void keep_conditions(CellTable& c, std::vector<std::string>& label, std::vector<
   if (few != 0)
     say(text("left out: ", of_few, " cell(s) of ", few, " condition(s) with fewer than ", o.min_cells,
              " (--min-cells): ", some, few > 3 ? ", ..." : ""));
+  for (const auto& [name, n] : cells)
+    if (n >= o.min_cells && names_no_perturbation(name)) say(note_on_no_perturbation(name, n));
   std::vector<std::size_t> rows;
   std::map<std::pair<std::string, std::string>, std::vector<std::pair<std::uint32_t, std::size_t>>> drawn;
   for (std::size_t i = 0; i < c.size(); ++i) {

@@ -68,6 +68,21 @@ TEST(H5ad, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(last.values, (std::vector<float>{4, 5}));
 }
 
+TEST(H5ad, CellsOfNoKnownPerturbationAreNamed) {
+  H5adContents c;
+  c.matrix = {6, 1, {0, 1, 2, 3, 4, 5, 6}, {0, 0, 0, 0, 0, 0}, {1, 2, 3, 4, 5, 6}};
+  c.gene_names = {"g"}, c.cell_names = {"a", "b", "c", "d", "e", "f"};
+  c.text_columns = {{"condition", {"ctrl", "ctrl", "NONO", "NONO", "Unassigned", "Unassigned"}}};
+  write_h5ad(folder() + "/unassigned.h5ad", c);
+  DataOptions o;
+  o.path = folder() + "/unassigned.h5ad";
+  std::string said;
+  const Dataset d = read_dataset(o, [&](const std::string& line) { said += line + "\n"; });
+  EXPECT_EQ(d.labels, (std::vector<std::string>{"control", "NONO", "Unassigned"})) << "nothing is dropped";
+  EXPECT_SAYS(said, "2 cell(s) of condition 'Unassigned'");
+  EXPECT_EQ(said.find("'NONO'"), std::string::npos) << said;
+}
+
 TEST(BadFiles, AreRefusedInOneSentence) {
   EXPECT_SAYS(complaint(folder() + "/none.h5ad"), "no such file");
   write_text(folder() + "/text.h5ad", "<html>not found</html>");

@@ -209,8 +209,12 @@ TEST(Prepare, WhatIsLeftOutIsSaid) {
         "1 cell(s) with too many mitochondrial", "1 cell(s) of 1 condition(s) with fewer than 2 (--min-cells): B"})
     EXPECT_NE(said.find(line), std::string::npos) << line << "\n" << said;
   EXPECT_EQ(r.matrix.non_zeros(), 8u) << "stored zeros are not kept";
-  o.min_counts = 7;
+  EXPECT_EQ(said.find("'unassigned'"), std::string::npos) << said;
+  o.leave_out.clear();
   o.min_cells = 1;
+  EXPECT_NE(prepared(o).said.find("1 cell(s) of condition 'unassigned'"), std::string::npos);
+  o.leave_out = {"unassigned"};
+  o.min_counts = 7;
   EXPECT_EQ(prepared(o).contents.cell_names, (std::vector<std::string>{"c0", "c1", "c8"}));
   o.min_counts = 0, o.min_genes = 3, o.max_mitochondrial = 1;
   EXPECT_NE(refusal(o).find("no control cells are left"), std::string::npos) << refusal(o);
