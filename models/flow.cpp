@@ -111,16 +111,12 @@ void Flow::fill_pairs(Queue& queue, std::size_t step, std::vector<float>& source
     const auto controls = draw(pool.controls, 1), cells = draw(pool.cells, 2);
     // A control cell stands for its neighbourhood: learned from the cells alone, a flow memorises them.
     const Base& base = bases_[pool.query.context];
-    const double h = base.bandwidth;
-    std::vector<float> start, end, noise(width);
+    std::vector<float> start(n * width), end, noise(width);
     for (std::size_t i = 0; i < n; ++i) {
       normal_row(seed + 4, step * 4096 + first / group_rows, i, noise.data(), width);
-      for (std::size_t k = 0; k < width; ++k) {
-        start.push_back(
-            static_cast<float>(std::sqrt(1 - h * h) * static_cast<double>(residuals_[controls[i] * width + k]) +
-                               h * std::sqrt(base.variance[k]) * static_cast<double>(noise[k])));
-        end.push_back(residuals_[cells[i] * width + k]);
-      }
+      smooth(base, residuals_.data() + controls[i] * width, noise.data(), start.data() + i * width);
+      const float* z = residuals_.data() + cells[i] * width;
+      end.insert(end.end(), z, z + width);
     }
     auto weighed = [&](std::vector<float> x) {
       for (std::size_t i = 0; i < x.size(); ++i) x[i] *= keep_[i % width];

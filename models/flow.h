@@ -15,8 +15,10 @@ class Flow : public NetworkModel {
   std::string name() const override { return "flow"; }
   void check_options(const TrainingOptions& options) const override;
   std::vector<double> predict_mean(Queue&, const Query& query) const override { return backbone_->mean(query); }
-  /// Control cells of the query's context, each as often as every other, carried to the condition, with their library
-  /// sizes moved to it. Between the times of a time course: coupled cells of both, displaced.
+  /// Control cells of the query's context carried to the condition, with their library sizes moved to it: each cell
+  /// once, and once all have been, draws from the smoothed density about them. (Copies of a cell have one residual:
+  /// of 400 cells from 100 such pairs are nearer to one another than cells are.) Between the times of a time course:
+  /// coupled cells of both, displaced.
   GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const override;
   std::vector<GeneratedCells> trajectory(Queue&, std::size_t context, const std::vector<double>& times,
                                          std::size_t count, std::uint64_t seed) const override {
@@ -72,6 +74,8 @@ class Flow : public NetworkModel {
     double bandwidth = 1;
   };
   Base fit_base(std::size_t context) const;
+  /// x [width]: the draw from the smoothed density about a cell [width] that `noise` [width], unit normals, makes.
+  void smooth(const Base& base, const float* cell, const float* noise, float* x) const;
   double log_density(const Base& base, const double* residual, std::ptrdiff_t leave_out = -1) const;
 
   const std::vector<float>& end_covariance() const { return straight_ ? variance_ : covariance_; }

@@ -25,12 +25,16 @@ Flow::Start Flow::start(const Query& q, std::size_t count, std::uint64_t seed) c
   Start s;
   std::vector<std::uint32_t> order(pool.size());
   std::vector<std::size_t> cells;
+  std::vector<float> noise(K);
   for (std::size_t i = 0; i < count; ++i) {
     if (i % pool.size() == 0) random_permutation(seed, 0xf57a + i, order.data(), order.size());
     const std::size_t cell = pool[order[i % pool.size()]];
     cells.push_back(cell);
     const float* z = residuals_.data() + cell * K;
     s.residuals.insert(s.residuals.end(), z, z + K);
+    if (i < pool.size()) continue;
+    normal_row(seed, 0x5300d, i, noise.data(), K);
+    smooth(bases_[q.context], z, noise.data(), s.residuals.data() + i * K);
   }
   s.library_size = backbone_->moved_library_sizes(cells, q);
   return s;
@@ -95,6 +99,13 @@ GeneratedCells Flow::sample(Queue& queue, const Query& q, std::size_t count, std
   auto latent = q.condition.is_control() ? s.residuals : carry(queue, q, s.residuals, 0, 1, solver());
   for (float& v : latent) v /= static_cast<float>(scale_);
   return backbone_->decode(queue, predict_mean(queue, q), latent, s.library_size, seed);
+}
+
+void Flow::smooth(const Base& base, const float* cell, const float* noise, float* x) const {
+  const double h = base.bandwidth;
+  for (std::size_t k = 0; k < width(); ++k)
+    x[k] = static_cast<float>(std::sqrt(1 - h * h) * static_cast<double>(cell[k]) +
+                              h * std::sqrt(base.variance[k]) * static_cast<double>(noise[k]));
 }
 
 double Flow::log_density(const Base& base, const double* z, std::ptrdiff_t leave_out) const {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "kernels/core/philox.h"
 #include "models/flow.h"
@@ -160,6 +161,29 @@ TEST(Flow, StartsAsControlCellsShiftedByTheBackbone) {
     double m = 0;
     for (std::size_t i = 0; i < cells.count; ++i) m += static_cast<double>(cells.expression[i * 20 + g]) / 600;
     EXPECT_NEAR(m, mean[g], .1) << g;
+  }
+}
+
+TEST(Flow, ControlCellsStartOnceAndThenTheirNeighbourhoods) {
+  Queue queue(test_device(), {.threads = 2});
+  Flow model;
+  const TrainingData data = toy();
+  model.prepare(queue, data, quick());
+  std::size_t controls = 0;
+  for (std::size_t i = 0; i < data.cells(); ++i) controls += data.condition[i] == 0 && data.context[i] == 0 ? 1 : 0;
+  const std::vector<float> x = model.start({parse_condition("A"), 0}, 9 * controls, 1).residuals;
+  const std::size_t width = x.size() / (9 * controls);
+  std::set<std::vector<float>> kinds;
+  for (std::size_t i = 0; i < 9 * controls; ++i)
+    kinds.insert(
+        {x.begin() + static_cast<std::ptrdiff_t>(i * width), x.begin() + static_cast<std::ptrdiff_t>((i + 1) * width)});
+  EXPECT_EQ(kinds.size(), 9 * controls) << "no two alike";
+  for (std::size_t k = 0; k < width; ++k) {
+    double cells = 0, neighbours = 0;
+    for (std::size_t i = 0; i < 9 * controls; ++i)
+      (i < controls ? cells : neighbours) +=
+          std::pow(static_cast<double>(x[i * width + k]), 2) / static_cast<double>(i < controls ? 1 : 8);
+    EXPECT_NEAR(neighbours / cells, 1, .3) << "as spread as the cells, coordinate " << k;
   }
 }
 
