@@ -95,7 +95,7 @@ GeneratedCells Flow::sample(Queue& queue, const Query& q, std::size_t count, std
   // What a flow learns between two times are the paths of coupled cells: here they are themselves, in counts.
   if (q.between) return backbone_->times().cells(data(), q, count, seed);
   const Start s = start(q, count, seed);
-  // Control cells as they are need no flow.
+  // Control cells need no flow.
   auto latent = q.condition.is_control() ? s.residuals : carry(queue, q, s.residuals, 0, 1, solver());
   for (float& v : latent) v /= static_cast<float>(scale_);
   return backbone_->decode(queue, predict_mean(queue, q), latent, s.library_size, seed);
