@@ -9,7 +9,7 @@
 namespace perturbine {
 namespace {
 constexpr std::size_t block_bytes = 512;
-constexpr std::uint32_t format_version = 7;
+constexpr std::uint32_t format_version = 8;
 constexpr char magic[9] = "PERTURB1";
 
 // Cells, which are mostly zeros, become a fraction of their size. Trained numbers do not, and take a second to show it.

@@ -24,7 +24,7 @@ TrainingData log_sizes_of(const TrainingData& data) {
 
 std::string Backbone::depends_on(const TrainingOptions& o) {
   return text(o.space, " ", o.latent, " ", o.technical_shrinkage ? text(*o.technical_shrinkage) : std::string("auto"),
-              " ", o.decoder_calibration);
+              " ", o.decoder_calibration, " ", o.residual_covariance);
 }
 
 void Backbone::fit(Queue& queue, const TrainingData& data, const TrainingOptions& options, const ProgressCallback&) {
@@ -36,10 +36,14 @@ void Backbone::fit(Queue& queue, const TrainingData& data, const TrainingOptions
   log_sizes_ = ClosedFormMean(log_sizes_of(data), {});
   uncertainty_ = MeanUncertainty(data, means_);
   times_ = TimeCourse(queue, data, residuals_, space_.width());
+  // One context needs no frame: its covariance is that of all. Genes are too many to have one.
+  frames_ = ContextFrames(space_.residual_variance);
+  if (data.contexts.size() > 1 && !space_.is_genes() && options.residual_covariance == "context")
+    frames_ = ContextFrames(data, residuals_, space_.residual_variance);
   shrinkage_report_.clear();
   auto chosen = [&](DecodedResiduals decoded, std::string_view of) {
     if (options.technical_shrinkage) return *options.technical_shrinkage;
-    const ShrinkageChoice choice = choose_technical_shrinkage(queue, data, space_, residuals_, decoded, 1);
+    const ShrinkageChoice choice = choose_technical_shrinkage(queue, data, space_, frames_, residuals_, decoded, 1);
     shrinkage_report_.push_back(choice.report(of));
     return choice.chosen;
   };
@@ -81,22 +85,30 @@ GeneratedCells Backbone::sample(Queue& queue, const Query& q, std::size_t count,
   std::vector<float> latent(count * K);
   for (std::size_t i = 0; i < count; ++i) {
     normal_row(seed, 0xba, i, latent.data() + i * K, K);
-    for (std::size_t k = 0; k < K; ++k) latent[i * K + k] *= static_cast<float>(std::sqrt(space_.residual_variance[k]));
+    for (std::size_t k = 0; k < K; ++k) latent[i * K + k] *= static_cast<float>(std::sqrt(frames_.variance()[k]));
   }
+  frames_.leave(q.context, latent);
   return decode_counts(queue, space_, latent, mean(q), library_sizes(q, count, seed), shrinkage_, seed,
                        options_.decoder_calibration == "on");
+}
+
+std::vector<float> Backbone::residuals_about(const std::vector<float>& expression, const std::vector<double>& mean,
+                                             std::size_t context) const {
+  std::vector<float> latent = space_.coordinates(about_mean(expression, mean), expression.size() / data_.genes);
+  frames_.enter(context, latent);
+  return latent;
 }
 
 LogLikelihood Backbone::log_likelihood(Queue&, const Query& q, const std::vector<float>& expression,
                                        const LikelihoodOptions&) const {
   const std::size_t K = space_.width();
-  const std::vector<float> latent =
-      space_.coordinates(about_mean(expression, mean(q)), expression.size() / data_.genes);
+  const std::vector<float> latent = residuals_about(expression, mean(q), q.context);
   LogLikelihood log_p{std::vector<double>(latent.size() / K, 0), std::vector<double>(latent.size() / K, 0)};
   for (std::size_t i = 0; i < latent.size(); ++i) {
-    const double variance = space_.residual_variance[i % K], z = static_cast<double>(latent[i]);
+    const double variance = frames_.variance()[i % K], z = static_cast<double>(latent[i]);
     log_p.value[i / K] -= .5 * (z * z / variance + std::log(2 * M_PI * variance));
   }
+  for (double& value : log_p.value) value += frames_.log_volume(q.context);
   return log_p;
 }
 
@@ -104,6 +116,7 @@ std::vector<std::string> Backbone::report() const {
   auto lines = means_.report();
   for (const std::string& line : log_sizes_.report()) lines.push_back("logarithm of library size: " + line);
   for (const std::string& line : uncertainty_.report()) lines.push_back(line);
+  if (!frames_.report().empty()) lines.push_back(frames_.report());
   if (!times_.report().empty()) lines.push_back(times_.report());
   for (const std::string& line : shrinkage_report_) lines.push_back(line);
   return lines;

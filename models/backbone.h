@@ -2,6 +2,7 @@
 // space, library sizes, and the calibrated count decoder. A model is judged by its difference to this.
 #pragma once
 #include "models/closed_form_mean.h"
+#include "models/context_frames.h"
 #include "models/decoder.h"
 #include "models/mean_uncertainty.h"
 #include "models/time_course.h"
@@ -25,7 +26,7 @@ class Backbone : public Model {
   bool was_seen(const Query& query) const { return means_.was_seen(query); }
   GeneratedCells sample(Queue& queue, const Query& query, std::size_t count, std::uint64_t seed) const override;
   bool has_likelihood(const Query&) const override { return true; }
-  /// That of the coordinates' residuals, independent Gaussians.
+  /// That of the coordinates' residuals, independent Gaussians in the context's frame.
   LogLikelihood log_likelihood(Queue& queue, const Query& query, const std::vector<float>& expression,
                                const LikelihoodOptions& options) const override;
   /// What of the options a fitted backbone depends on: two with the same text may share one.
@@ -33,7 +34,12 @@ class Backbone : public Model {
   std::vector<std::string> report() const override;
 
   const LatentSpace& space() const { return space_; }
+  const ContextFrames& frames() const { return frames_; }
+  /// Of the training cells about the means of their condition and context, [cells, width], in no frame.
   const std::vector<float>& residuals() const { return residuals_; }
+  /// Cells [rows, genes] about a mean [genes] in the frame of a context: [rows, width].
+  std::vector<float> residuals_about(const std::vector<float>& expression, const std::vector<double>& mean,
+                                     std::size_t context) const;
   const TrainingData& data() const { return data_; }
   const TimeCourse& times() const { return times_; }
   /// Cells from given latent residuals, those of real cells or alike, around a mean, one for each library size.
@@ -52,6 +58,7 @@ class Backbone : public Model {
   TrainingData data_;
   TrainingOptions options_;
   LatentSpace space_;
+  ContextFrames frames_;
   std::vector<float> residuals_;  // [cells, latent]
   ClosedFormMean means_, log_sizes_;
   TimeCourse times_;

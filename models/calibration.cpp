@@ -48,8 +48,8 @@ std::string ShrinkageChoice::report(std::string_view of) const {
 }
 
 ShrinkageChoice choose_technical_shrinkage(Queue& queue, const TrainingData& data, const LatentSpace& space,
-                                           const std::vector<float>& residuals, DecodedResiduals decoded,
-                                           std::uint64_t seed) {
+                                           const ContextFrames& frames, const std::vector<float>& residuals,
+                                           DecodedResiduals decoded, std::uint64_t seed) {
   constexpr std::size_t least_cells = 20, most_conditions = 8, most_cells = 100;
   std::map<std::pair<std::int32_t, std::int32_t>, std::vector<std::size_t>> groups;
   for (std::size_t i = 0; i < data.cells(); ++i) groups[{data.condition[i], data.context[i]}].push_back(i);
@@ -99,8 +99,10 @@ ShrinkageChoice choose_technical_shrinkage(Queue& queue, const TrainingData& dat
       normal_row(seed ^ 0xca11b, c, i, latent.data() + i * K, K);
       for (std::size_t k = 0; k < K; ++k)
         latent[i * K + k] = own ? residuals[sources[i] * K + k]
-                                : latent[i * K + k] * static_cast<float>(std::sqrt(space.residual_variance[k]));
+                                : latent[i * K + k] * static_cast<float>(std::sqrt(frames.variance()[k]));
     }
+    if (decoded == DecodedResiduals::gaussian)
+      frames.leave(static_cast<std::size_t>(data.context[chosen[c]->front()]), latent);
     for (std::size_t s = 0; s < scores.size(); ++s) {
       const GeneratedCells cells = decode_counts(queue, space, latent, mean, library, choice.scores[s].first, seed + c);
       const auto made = about_mean([&](std::size_t i, std::size_t g) { return cells.expression[i * G + g]; });

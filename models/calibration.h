@@ -1,5 +1,6 @@
 // Choices on held-out cells of training conditions: how much counting noise the decoder takes out of the latent.
 #pragma once
+#include "models/context_frames.h"
 #include "models/decoder.h"
 
 namespace perturbine {
@@ -22,14 +23,14 @@ struct ShrinkageChoice {
 enum class DecodedResiduals { gaussian, cells };
 
 /// Half of the cells of up to eight training conditions (evenly chosen of those with 20 cells, the control among them)
-/// gives the mean, the other half judges: cells decoded around that mean, from Gaussian residuals or those of the first
-/// half [cells, width], are compared with it by the energy distance in the space. The mean is known there up to
-/// sampling, so that the choice is about the shape of the cells alone and cannot make up for a wrong mean. Counting
-/// noise that the decoder adds should be taken out whole: of the candidates 0, .25, ... 1 the largest is chosen whose
-/// distance is not greater than the least by more than the standard error of their paired difference. 1 where no
-/// condition has 20 cells.
+/// gives the mean, the other half judges: cells decoded around that mean, from Gaussian residuals (in the frame of
+/// their context) or those of the first half [cells, width] (as coordinates, in no frame), are compared with it by the
+/// energy distance in the space. The mean is known there up to sampling, so that the choice is about the shape of the
+/// cells alone and cannot make up for a wrong mean. Counting noise that the decoder adds should be taken out whole: of
+/// the candidates 0, .25, ... 1 the largest is chosen whose distance is not greater than the least by more than the
+/// standard error of their paired difference. 1 where no condition has 20 cells.
 ShrinkageChoice choose_technical_shrinkage(Queue& queue, const TrainingData& data, const LatentSpace& space,
-                                           const std::vector<float>& residuals, DecodedResiduals decoded,
-                                           std::uint64_t seed);
+                                           const ContextFrames& frames, const std::vector<float>& residuals,
+                                           DecodedResiduals decoded, std::uint64_t seed);
 
 }  // namespace perturbine

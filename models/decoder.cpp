@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "kernels/core/philox.h"
 #include "kernels/counts/counts.h"
@@ -46,6 +47,18 @@ std::vector<float> about_mean(const std::vector<float>& expression, const std::v
   return about;
 }
 
+std::vector<double> variance_about_means(const TrainingData& data, const std::vector<float>& residuals) {
+  const std::size_t n = data.cells(), width = residuals.size() / std::max<std::size_t>(1, n);
+  std::set<std::pair<std::int32_t, std::int32_t>> means;
+  for (std::size_t i = 0; i < n; ++i) means.emplace(data.condition[i], data.context[i]);
+  const double degrees = std::max(1.0, static_cast<double>(n) - static_cast<double>(means.size()));
+  std::vector<double> variance(width, 0);
+  for (std::size_t i = 0; i < residuals.size(); ++i)
+    variance[i % width] += std::pow(static_cast<double>(residuals[i]), 2) / degrees;
+  for (double& v : variance) v = std::max(v, 1e-8);
+  return variance;
+}
+
 LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::vector<float>& residuals) {
   const std::size_t G = data.genes, n = data.cells();
   LatentSpace s;
@@ -66,11 +79,7 @@ LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::
     for (double& v : means[m]) v /= counted[m];
   const double degrees = std::max(1.0, static_cast<double>(n) - static_cast<double>(means.size()));
   residuals = s.coordinates_about(data.expression, group, means);
-  s.residual_variance.assign(K, 0);
-  for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t k = 0; k < K; ++k)
-      s.residual_variance[k] += std::pow(static_cast<double>(residuals[i * K + k]), 2) / degrees;
-  for (double& v : s.residual_variance) v = std::max(v, 1e-8);
+  s.residual_variance = variance_about_means(data, residuals);
   if (K < G) {
     double all = 0;
     for (std::size_t i = 0; i < n; ++i)

@@ -33,6 +33,9 @@ std::vector<float> about_mean(const std::vector<float>& expression, const std::v
 /// coordinates about the mean of their condition and context, [cells, width].
 LatentSpace fit_latent_space(const TrainingData& data, std::size_t latent, std::vector<float>& residuals);
 
+/// Variances [width] of residuals [cells, width] about the means of the cells' condition and context, unbiased.
+std::vector<double> variance_about_means(const TrainingData& data, const std::vector<float>& residuals);
+
 /// `latent` [count, width] are residuals about the mean; `mean` [genes] is what the cells' average must be. Not
 /// `calibrated`: counts at the rates that the residuals give, whose average is another.
 GeneratedCells decode_counts(Queue& queue, const LatentSpace& space, const std::vector<float>& latent,

@@ -17,6 +17,8 @@ void Diffusion::prepare_targets(Queue&) {
   moves_mean_ = options.network_mean == "auto" && data().validation != nullptr && !about_controls();
   mean_share_ = about_controls() ? 1 : 0;
   mean_report_.clear();
+  for (std::size_t k = 0; k < width(); ++k)
+    variance_[k] = static_cast<float>(backbone_->frames().variance()[k] * scale_ * scale_);
   if (about_controls()) {
     residuals_ = about_means(data(), [&](const Query& q) { return centre(q); });
     std::fill(variance_.begin(), variance_.end(), 0.0f);
@@ -27,6 +29,7 @@ void Diffusion::prepare_targets(Queue&) {
     residuals_ = about_means(data(), [&](const Query& q) { return backbone_->left_out_mean(q); });
   } else {
     residuals_ = backbone_->residuals();
+    backbone_->frames().enter_each(data().context, residuals_);
     for (float& v : residuals_) v *= static_cast<float>(scale_);
   }
   extended_variance_ = variance_;
@@ -56,7 +59,9 @@ ResponseAxis Diffusion::axis(const Query& q) const {
   const auto to = backbone_->mean(q), from = backbone_->mean({{}, q.context});
   std::vector<float> change(to.size());
   for (std::size_t g = 0; g < to.size(); ++g) change[g] = static_cast<float>((to[g] - from[g]) * scale_);
-  return {backbone_->space().coordinates(change, 1), variance_};
+  std::vector<float> along = backbone_->space().coordinates(change, 1);
+  backbone_->frames().enter(q.context, along);
+  return {along, variance_};
 }
 
 std::map<std::pair<std::int32_t, std::int32_t>, ResponseAxis> Diffusion::axes(const TrainingData& d) const {
@@ -78,6 +83,21 @@ NetworkModel::State Diffusion::state(Queue& queue) const {
   State s = NetworkModel::state(queue);
   s.choices = {mean_share_};
   return s;
+}
+
+std::vector<double> Diffusion::genes_of(std::vector<float> scaled, std::size_t context) const {
+  const LatentSpace& space = backbone_->space();
+  backbone_->frames().leave(context, scaled);
+  const std::size_t G = data().genes;
+  std::vector<double> change(G, 0);
+  for (std::size_t k = 0; k < scaled.size(); ++k) {
+    const double v = static_cast<double>(scaled[k]) / scale_;
+    if (space.is_genes())
+      change[k] = v;
+    else
+      for (std::size_t g = 0; g < G; ++g) change[g] += v * space.components.components(k, g);
+  }
+  return change;
 }
 
 std::vector<double> Diffusion::predict_mean(Queue& queue, const Query& q) const {

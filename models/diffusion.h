@@ -22,7 +22,7 @@ class Diffusion : public NetworkModel {
   }
   std::vector<std::string> report() const override;
 
-  /// Residuals [count, width] of a query by any sampler.
+  /// Residuals [count, width] of a query by any sampler, in no frame.
   std::vector<float> sample_latent(Queue& queue, const Query& query, std::size_t count, SamplerKind sampler,
                                    std::size_t steps, std::uint64_t seed) const;
   /// Density of the cells' coordinates in the model's space about the backbone's mean, by the probability-flow ODE of
@@ -41,6 +41,12 @@ class Diffusion : public NetworkModel {
   /// Coordinates and how far the cell responds.
   std::size_t network_width() const override { return width() + 1; }
   float length_of(const Query& query) const override { return axis(query).length(); }
+  /// Scaled coordinates of cells about mean(query) of their condition and context, [cells, width], each in the frame of
+  /// its context.
+  template <class Mean>
+  std::vector<float> about_means(const TrainingData& data, Mean&& mean) const;
+  /// Genes that a change [width] of scaled coordinates makes, given in the frame of a context.
+  std::vector<double> genes_of(std::vector<float> scaled, std::size_t context) const;
   /// The axis of a query's mean change; none of controls, and none where the network is to know nothing of the mean.
   ResponseAxis axis(const Query& query) const;
   /// A step of the diffusion's training, with the device memory it needs.
@@ -72,11 +78,28 @@ class Diffusion : public NetworkModel {
   /// as a third of all others. Else the many coordinates that are Gaussian noise drown what there is to learn.
   std::vector<float> column_weight_;
   std::map<std::pair<std::int32_t, std::int32_t>, ResponseAxis> axes_, validation_axes_;
-  std::vector<float> residuals_;             // [cells, width], scaled: what the network learns
-  std::vector<float> validation_residuals_;  // [validation cells, width], scaled, about the predicted means
+  std::vector<float> residuals_;             // [cells, width], scaled, in frames: what the network learns
+  std::vector<float> validation_residuals_;  // [validation cells, width], the same about the predicted means
   // With moves_mean_ residuals are about left-out means, so that their own mean is what the closed form misses.
   bool moves_mean_ = false;
   std::string mean_report_;
 };
+
+template <class Mean>
+std::vector<float> Diffusion::about_means(const TrainingData& data, Mean&& mean) const {
+  std::map<std::pair<std::int32_t, std::int32_t>, std::size_t> number;
+  std::vector<std::size_t> group(data.cells());
+  std::vector<std::vector<double>> means;
+  for (std::size_t i = 0; i < data.cells(); ++i) {
+    group[i] = number.try_emplace({data.condition[i], data.context[i]}, means.size()).first->second;
+    if (group[i] == means.size())
+      means.push_back(mean(Query{data.conditions[static_cast<std::size_t>(data.condition[i])],
+                                 static_cast<std::size_t>(data.context[i])}));
+  }
+  std::vector<float> x = backbone_->space().coordinates_about(data.expression, group, means);
+  backbone_->frames().enter_each(data.context, x);
+  for (float& v : x) v *= static_cast<float>(scale_);
+  return x;
+}
 
 }  // namespace perturbine

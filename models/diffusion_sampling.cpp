@@ -34,7 +34,7 @@ std::vector<double> Diffusion::shift(Queue& queue, const Query& q) const {
   queue.read(z.data(), x0.data, width * sizeof(float));
   axis(q).reduce(z.data(), width - 1, z.data());
   z.pop_back();
-  return genes_of(z);
+  return genes_of(std::move(z), q.context);
 }
 
 std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::size_t count, SamplerKind sampler,
@@ -121,6 +121,7 @@ std::vector<float> Diffusion::sample_latent(Queue& queue, const Query& q, std::s
   for (std::size_t i = 0; i < count; ++i)
     along.reduce(extended.data() + i * width, width - 1, latent.data() + i * (width - 1));
   for (float& v : latent) v /= static_cast<float>(scale_);
+  backbone_->frames().leave(q.context, latent);
   return latent;
 }
 
@@ -128,7 +129,7 @@ LogLikelihood Diffusion::log_likelihood(Queue& queue, const Query& q, const std:
                                         const LikelihoodOptions& o) const {
   const std::size_t G = backbone_->data().genes, K = width(), cells = expression.size() / G;
   const auto mean = centre(q);  // what the network's residuals are about
-  std::vector<float> residual = backbone_->space().coordinates(about_mean(expression, mean), cells);
+  std::vector<float> residual = backbone_->residuals_about(expression, mean, q.context);
   for (float& v : residual) v *= static_cast<float>(scale_);
   // The density of the residuals is that of the extended coordinates integrated over the fill, a unit normal: three
   // nodes of Gauss and Hermite.
@@ -151,7 +152,9 @@ LogLikelihood Diffusion::log_likelihood(Queue& queue, const Query& q, const std:
       const double share = weight[j] * std::exp(at[j].value[i] - top) / sum;
       variance += std::pow(share * at[j].standard_error[i], 2);
     }
-    log_p.value[i] = top + std::log(sum) + static_cast<double>(K) * std::log(scale_);  // of the unscaled coordinates
+    // Of the unscaled coordinates, in no frame.
+    log_p.value[i] =
+        top + std::log(sum) + static_cast<double>(K) * std::log(scale_) + backbone_->frames().log_volume(q.context);
     log_p.standard_error[i] = std::sqrt(variance);
   }
   return log_p;

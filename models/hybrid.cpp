@@ -176,7 +176,7 @@ void Hybrid::resume(Queue& queue, const ProgressCallback& progress) {
 }
 
 std::vector<double> Hybrid::shift(Queue& queue, const Query& q) const {
-  return genes_of(shift_of(queue, *parameters_, *mean_network_, q));
+  return genes_of(shift_of(queue, *parameters_, *mean_network_, q), q.context);
 }
 
 std::vector<std::string> Hybrid::report() const {

@@ -36,4 +36,12 @@ HostMatrix solve_symmetric(const HostMatrix& A, const HostMatrix& Y) {
   return out;
 }
 
+SymmetricEigen symmetric_eigen(const HostMatrix& A) {
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver{Eigen::MatrixXd(view(A))};
+  SymmetricEigen e{{solver.eigenvalues().begin(), solver.eigenvalues().end()}, HostMatrix(A.rows, A.rows)};
+  const Matrix V = solver.eigenvectors();
+  std::copy(V.data(), V.data() + V.size(), e.vectors.data.begin());
+  return e;
+}
+
 }  // namespace perturbine

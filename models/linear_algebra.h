@@ -25,4 +25,11 @@ HostMatrix ridge_rows(const HostMatrix& A, const HostMatrix& Y, double lambda, c
 /// X with A X = Y: A [n, n] symmetric and positive definite, Y [n, g].
 HostMatrix solve_symmetric(const HostMatrix& A, const HostMatrix& Y);
 
+/// A = V diag(values) V^T of a symmetric A [n, n]: rising values, and V [n, n], whose columns are orthonormal.
+struct SymmetricEigen {
+  std::vector<double> values;
+  HostMatrix vectors;
+};
+SymmetricEigen symmetric_eigen(const HostMatrix& A);
+
 }  // namespace perturbine

@@ -99,20 +99,6 @@ std::vector<float> NetworkModel::positions_of(const std::vector<float>& expressi
   return at;
 }
 
-std::vector<double> NetworkModel::genes_of(const std::vector<float>& scaled) const {
-  const LatentSpace& space = backbone_->space();
-  const std::size_t G = data().genes;
-  std::vector<double> change(G, 0);
-  for (std::size_t k = 0; k < scaled.size(); ++k) {
-    const double v = static_cast<double>(scaled[k]) / scale_;
-    if (space.is_genes())
-      change[k] = v;
-    else
-      for (std::size_t g = 0; g < G; ++g) change[g] += v * space.components.components(k, g);
-  }
-  return change;
-}
-
 Buffer<float> NetworkModel::modulations(Queue& queue, Tape& tape, const Query& q, const std::vector<float>& times,
                                         bool perturbed, bool in_context) const {
   HostConditions host;

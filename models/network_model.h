@@ -62,13 +62,8 @@ class NetworkModel : public Model {
   /// After the backbone and before the network: makes what the model learns from.
   virtual void prepare_targets(Queue& queue) = 0;
 
-  /// Scaled coordinates of cells about mean(query) of their condition and context, [cells, width].
-  template <class Mean>
-  std::vector<float> about_means(const TrainingData& data, Mean&& mean) const;
   /// Scaled coordinates of cells about the mean of all training cells, [cells, width].
   std::vector<float> positions_of(const std::vector<float>& expression) const;
-  /// Genes that a change of scaled coordinates makes.
-  std::vector<double> genes_of(const std::vector<float>& scaled) const;
   /// The modulation of `times` under a query, one row each, with perturbation and context or without.
   Buffer<float> modulations(Queue& queue, Tape& tape, const Query& query, const std::vector<float>& times,
                             bool perturbed, bool in_context) const;
@@ -123,22 +118,6 @@ class NetworkModel : public Model {
   std::vector<double> mean_of_all_;
   std::size_t peak_memory_ = 0;
 };
-
-template <class Mean>
-std::vector<float> NetworkModel::about_means(const TrainingData& data, Mean&& mean) const {
-  std::map<std::pair<std::int32_t, std::int32_t>, std::size_t> number;
-  std::vector<std::size_t> group(data.cells());
-  std::vector<std::vector<double>> means;
-  for (std::size_t i = 0; i < data.cells(); ++i) {
-    group[i] = number.try_emplace({data.condition[i], data.context[i]}, means.size()).first->second;
-    if (group[i] == means.size())
-      means.push_back(mean(Query{data.conditions[static_cast<std::size_t>(data.condition[i])],
-                                 static_cast<std::size_t>(data.context[i])}));
-  }
-  std::vector<float> x = backbone_->space().coordinates_about(data.expression, group, means);
-  for (float& v : x) v *= static_cast<float>(scale_);
-  return x;
-}
 
 /// Every name make_trainable knows.
 const std::vector<std::string>& trainable_names();

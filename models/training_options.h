@@ -14,7 +14,8 @@ struct TrainingOptions {
   float drop_perturbation = .1f, drop_context = .1f;
   std::string space = "latent", network = "residual", control_summary = "attention", network_mean = "auto";
   std::optional<double> technical_shrinkage;
-  std::string decoder_calibration = "on", mean_centre = "backbone", response_axis = "on";
+  std::string decoder_calibration = "on", mean_centre = "backbone", response_axis = "on",
+              residual_covariance = "context";
   double guidance_perturbation = 1, guidance_context = 1;
   // diffusion
   std::string target = "x0", schedule = "cosine", sampler = "dpm-solver";
@@ -81,6 +82,11 @@ void visit_training_options(Options& o, Visitor&& visit) {
       "diffusion: what residuals are about: backbone (the closed-form mean), or, for comparison, control: the mean of "
       "control cells, and the network learns the whole change",
       Words{"backbone", "control"});
+  visit("residual-covariance", o.residual_covariance,
+        "backbone, diffusion, hybrid: context: what they start from varies as control cells of the context do; pooled: "
+        "as "
+        "cells of all contexts do",
+        Words{"context", "pooled"});
   visit("response-axis", o.response_axis,
         "diffusion, hybrid: on: how far a cell responds is a coordinate of its own, which all conditions share",
         Words{"on", "off"});

@@ -48,7 +48,8 @@ TEST(TechnicalShrinkage, TakesOutTheNoiseThatCountingAddsAgain) {
   std::vector<float> residuals;
   const LatentSpace space = fit_latent_space(d, 10, residuals);
   for (const DecodedResiduals decoded : {DecodedResiduals::gaussian, DecodedResiduals::cells}) {
-    const ShrinkageChoice c = choose_technical_shrinkage(queue, d, space, residuals, decoded, 1);
+    const ShrinkageChoice c =
+        choose_technical_shrinkage(queue, d, space, ContextFrames(space.residual_variance), residuals, decoded, 1);
     ASSERT_EQ(c.scores.size(), 5u);
     EXPECT_GE(c.chosen, .75);
     EXPECT_LT(c.scores[4].second, c.scores[0].second) << "noise counted twice";
@@ -60,7 +61,10 @@ TEST(TechnicalShrinkage, IsWholeWhereNothingCanBeJudged) {
   const TrainingData d = counted(20, 1);  // ten cells a condition
   std::vector<float> residuals;
   const LatentSpace space = fit_latent_space(d, 5, residuals);
-  EXPECT_EQ(choose_technical_shrinkage(queue, d, space, residuals, DecodedResiduals::cells, 1).chosen, 1);
+  EXPECT_EQ(choose_technical_shrinkage(queue, d, space, ContextFrames(space.residual_variance), residuals,
+                                       DecodedResiduals::cells, 1)
+                .chosen,
+            1);
 }
 
 }  // namespace
