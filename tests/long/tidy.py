@@ -19,17 +19,19 @@ headers = re.search(r"HeaderFilterRegex: '(.*)'", Path(".clang-tidy").read_text(
 
 
 def names(path):
-    """What a file defines at its top level, as far as the start of its lines tells."""
+    """What a file defines at its top level, as far as the start of its lines tells. Functions of one name for every
+    operation (run, execute) are overloads, and meet in peace."""
     found = set()
     for line in path.read_text().splitlines():
+        line = re.sub(r"^template <[^>]*>+ ?", "", line)
         if test := re.match(r"(?:TEST|TEST_F|TEST_P|INSTANTIATE\w+)\((\w+), (\w+)", line):
             found.add("_".join(test.groups()))
-        elif re.match(r"[A-Za-z]", line) and not line.startswith("namespace"):
-            found.update(re.findall(r"(?<![:\w])(\w+)(?= ?[({=;\[])", line))
+        elif re.match(r"[A-Za-z]", line) and not re.match(r"(using )?namespace|PERTURBINE_", line):
+            found.update(re.findall(r"(?<![:\w])([A-Za-z]\w*)(?= ?[({=;\[])", line))
             found.update(re.findall(r"\b(?:struct|class|enum|union|using)\s+(?:class\s+)?(\w+)", line))
         elif macro := re.match(r"#define (\w+)", line):
             found.add(macro[1])
-    return found - {"const", "class", "struct", "namespace", "requires", "noexcept", "operator"}
+    return found - {"run", "execute", "const", "class", "struct", "requires", "noexcept", "operator", "void", "false", "float"}
 
 
 def flags(command):
