@@ -260,17 +260,7 @@ TEST(Diffusion, GeneSpaceAndTheUShapedNetworkTrainAndSample) {
 }
 
 TEST(Diffusion, ControlCellsOfAContextReachTheNetwork) {
-  // Two cell types; in the second one cells vary eight times as much along one gene pair.
-  TrainingData d = toy();
-  const std::size_t n = d.cells();
-  d.contexts = {"T", "B"};
-  for (std::size_t i = 0; i < n; ++i) {
-    d.condition.push_back(d.condition[i]);
-    d.context.push_back(1);
-    d.library_size.push_back(d.library_size[i]);
-    for (std::size_t g = 0; g < 20; ++g)
-      d.expression.push_back(std::max(0.0f, d.row(i)[g] + (g < 2 ? 2.0f * (i % 2 == 0 ? 1.0f : -1.0f) : 0.5f)));
-  }
+  const TrainingData d = testing_models::two_types();
   Queue queue(test_device(), {.threads = 2});
   for (const char* summary : {"attention", "mean"}) {
     TrainingOptions o = quick();

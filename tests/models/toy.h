@@ -39,6 +39,21 @@ inline TrainingData toy(std::size_t genes = 20) {
   return d;
 }
 
+// Two cell types; in the second one gene pair varies much more.
+inline TrainingData two_types() {
+  TrainingData d = toy();
+  const std::size_t n = d.cells();
+  d.contexts = {"T", "B"};
+  for (std::size_t i = 0; i < n; ++i) {
+    d.condition.push_back(d.condition[i]);
+    d.context.push_back(1);
+    d.library_size.push_back(d.library_size[i]);
+    for (std::size_t g = 0; g < 20; ++g)
+      d.expression.push_back(std::max(0.0f, d.row(i)[g] + (g < 2 ? 2.0f * (i % 2 == 0 ? 1.0f : -1.0f) : 0.5f)));
+  }
+  return d;
+}
+
 inline TrainingOptions quick() {
   TrainingOptions o;
   o.steps = 60, o.batch_size = 64, o.hidden = 32, o.blocks = 2, o.latent = 8;
