@@ -118,7 +118,7 @@ ContextFrames::ContextFrames(const TrainingData& data, const std::vector<float>&
                  least, least == most ? "" : text(" to ", most));
 }
 
-void ContextFrames::apply(std::size_t context, std::vector<float>& residuals, bool entering) const {
+void ContextFrames::apply(std::size_t context, std::span<float> residuals, bool entering) const {
   if (!exists(context)) return;
   const HostMatrix& m = entering ? frames_[context].to : frames_[context].from;
   std::vector<double> row(m.rows);
@@ -134,14 +134,8 @@ void ContextFrames::apply(std::size_t context, std::vector<float>& residuals, bo
 void ContextFrames::enter_each(const std::vector<std::int32_t>& context, std::vector<float>& residuals) const {
   if (context.empty()) return;
   const std::size_t K = residuals.size() / context.size();
-  std::vector<float> row(K);
-  for (std::size_t i = 0; i < context.size(); ++i) {
-    const auto from = residuals.begin() + static_cast<std::ptrdiff_t>(i * K);
-    if (!exists(static_cast<std::size_t>(context[i]))) continue;
-    std::copy_n(from, K, row.begin());
-    enter(static_cast<std::size_t>(context[i]), row);
-    std::copy(row.begin(), row.end(), from);
-  }
+  for (std::size_t i = 0; i < context.size(); ++i)
+    enter(static_cast<std::size_t>(context[i]), std::span(residuals).subspan(i * K, K));
 }
 
 }  // namespace perturbine

@@ -3,6 +3,7 @@
 // network and one Gaussian serve them all, and what a perturbation does to how cells vary can be carried from one to
 // another.
 #pragma once
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,8 @@ class ContextFrames {
   ContextFrames(const TrainingData& data, const std::vector<float>& residuals, const std::vector<double>& variance);
 
   /// From coordinates to a context's frame and back, in place: `residuals` [any, width].
-  void enter(std::size_t context, std::vector<float>& residuals) const { apply(context, residuals, true); }
-  void leave(std::size_t context, std::vector<float>& residuals) const { apply(context, residuals, false); }
+  void enter(std::size_t context, std::span<float> residuals) const { apply(context, residuals, true); }
+  void leave(std::size_t context, std::span<float> residuals) const { apply(context, residuals, false); }
   /// Row i [width] of `residuals` to the frame of cell i's context.
   void enter_each(const std::vector<std::int32_t>& context, std::vector<float>& residuals) const;
   /// log |det T|: what a log density in the frame gains as one of the coordinates.
@@ -45,7 +46,7 @@ class ContextFrames {
     HostMatrix to, from;  // [width, width]; empty: the coordinates
     double log_volume = 0;
   };
-  void apply(std::size_t context, std::vector<float>& residuals, bool entering) const;
+  void apply(std::size_t context, std::span<float> residuals, bool entering) const;
   std::vector<Frame> frames_;
   std::vector<double> variance_;
   std::string report_;

@@ -82,11 +82,11 @@ void visit_training_options(Options& o, Visitor&& visit) {
       "diffusion: what residuals are about: backbone (the closed-form mean), or, for comparison, control: the mean of "
       "control cells, and the network learns the whole change",
       Words{"backbone", "control"});
-  visit("residual-covariance", o.residual_covariance,
-        "backbone, diffusion, hybrid: context: what they start from varies as control cells of the context do; pooled: "
-        "as "
-        "cells of all contexts do",
-        Words{"context", "pooled"});
+  visit(
+      "residual-covariance", o.residual_covariance,
+      "backbone, diffusion, hybrid: context: what they start from varies as the context's control cells do; pooled: as "
+      "cells of all contexts do",
+      Words{"context", "pooled"});
   visit("response-axis", o.response_axis,
         "diffusion, hybrid: on: how far a cell responds is a coordinate of its own, which all conditions share",
         Words{"on", "off"});

@@ -42,7 +42,7 @@ def flags(command):
 def tidy(folder, path, *options):
     run = subprocess.run(["clang-tidy", "-p", folder, "--quiet", "--extra-arg=-Wno-everything", *options, path],
                          capture_output=True, text=True)
-    return "" if run.returncode == 0 else run.stdout + run.stderr
+    return "" if run.returncode == 0 else run.stdout + run.stderr + f"clang-tidy ended with {run.returncode} on {path}\n"
 
 
 commands = {}
@@ -78,6 +78,8 @@ def check(number):
 with ThreadPoolExecutor(os.cpu_count()) as pool:
     order = sorted(range(len(groups)), key=lambda number: -len(groups[number][1]))  # the longest first
     found = "".join(pool.map(check, order))
-lines = sorted(set(re.findall(r".*(?:error|warning):.*", found)))
-print("\n".join(lines) or f"clang-tidy finds nothing in {len(files)} files (read as {len(groups)})")
-sys.exit(bool(lines))
+if found:  # a run that failed without naming a line is shown whole
+    print("\n".join(sorted(set(re.findall(r".*(?:error|warning):.*", found)))) or found)
+else:
+    print(f"clang-tidy finds nothing in {len(files)} files (read as {len(groups)})")
+sys.exit(bool(found))
