@@ -38,7 +38,7 @@ void add_column_options(CLI::App& app, DataOptions& o) {
   app.add_option("--time-column", o.time_column, "column with the time (default: time if there; none)");
   app.add_option("--library-size-column", o.library_size_column,
                  "column with the library size (default: library_size if there, else row sums)");
-  app.add_option("--layer", o.layer, "layer to read instead of X");
+  app.add_option("--layer", o.layer, "layer to read instead of X; raw: raw/X, where no layer is called so");
   app.add_option("--expression", o.expression, "counts or log1p; without it whole numbers are counts, others an error");
 }
 

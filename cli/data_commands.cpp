@@ -31,7 +31,9 @@ void add_inspect(CLI::App& app, Common& common, std::function<void()>& action) {
                                {"cells", set.cells()},
                                {"genes", set.genes()},
                                {"matrix", d.matrix},
-                               {"format", d.format == H5adDescription::Format::csr ? "csr" : "dense"},
+                               {"format", d.format == H5adDescription::Format::csr   ? "csr"
+                                          : d.format == H5adDescription::Format::csc ? "csc"
+                                                                                     : "dense"},
                                {"non_zero_share", density},
                                {"control_cells", set.cells_of(0).size()},
                                {"singles", singles},
@@ -48,8 +50,11 @@ void add_inspect(CLI::App& app, Common& common, std::function<void()>& action) {
         "%s\n  %zu cells, %zu genes; %s is %s, %.1f %% of it not zero\n  %zu control cells, %zu single perturbations, "
         "%zu combinations, %zu context(s)\n  library size: %s\n",
         d.path.c_str(), set.cells(), set.genes(), d.matrix.c_str(),
-        d.format == H5adDescription::Format::csr ? "CSR" : "dense", 100 * density, set.cells_of(0).size(), singles,
-        combinations, set.contexts.size(), set.library_size_source.c_str());
+        d.format == H5adDescription::Format::csr   ? "CSR"
+        : d.format == H5adDescription::Format::csc ? "CSC"
+                                                   : "dense",
+        100 * density, set.cells_of(0).size(), singles, combinations, set.contexts.size(),
+        set.library_size_source.c_str());
     std::string columns;
     for (const std::string& c : d.obs_columns) columns += (columns.empty() ? "" : ", ") + c;
     std::printf("  obs columns: %s\n", columns.c_str());

@@ -99,6 +99,7 @@ CellTable read_cells(const PrepareOptions& o, const std::string& path, const Say
   std::map<std::string, std::size_t> left_out;
   std::vector<std::size_t> rows;
   std::vector<double> sums(about.cells, 0.0);
+  std::size_t rounded = 0;
   const std::size_t block = std::max<std::size_t>(1, (std::size_t{1} << 22) / about.genes);
   c.counts.columns = about.genes;
   for (std::size_t first = 0; first < about.cells; first += block) {
@@ -110,16 +111,21 @@ CellTable read_cells(const PrepareOptions& o, const std::string& path, const Say
       const auto begin = static_cast<std::size_t>(some.row_offsets[r]),
                  end = static_cast<std::size_t>(some.row_offsets[r + 1]);
       for (std::size_t k = begin; k < end; ++k) {
-        const double v = static_cast<double>(some.values[k]);
         const auto g = static_cast<std::size_t>(some.column_index[k]);
-        require_input(v >= 0 && v == std::floor(v), path, ": cell ", c.names[i], ", gene ", c.genes[g], " is ", v,
-                      " in ", about.matrix, ", no count; prepare needs counts, in X or in a layer named by --layer");
+        require_input(some.values[k] >= 0 && nearly_whole(some.values[k]), path, ": cell ", c.names[i], ", gene ",
+                      c.genes[g], " is ", some.values[k], " in ", about.matrix,
+                      ", no count; prepare needs counts, in X or in a layer named by --layer",
+                      about.has_raw && about.matrix != "raw/X" ? " (raw/X by --layer raw)" : "");
+        const double v = std::round(static_cast<double>(some.values[k]));
+        rounded += v != static_cast<double>(some.values[k]) ? 1 : 0;
         sum += v, seen += v > 0;
         if (mitochondrial[g] != 0) in_mitochondria += v;
       }
       const bool named_out = std::find(o.leave_out.begin(), o.leave_out.end(), c.label[i]) != o.leave_out.end();
-      const char* why = named_out            ? "named by --leave-out"
-                        : c.label[i].empty() ? "without a condition"
+      const char* why = named_out                                        ? "named by --leave-out"
+                        : c.label[i].empty()                             ? "without a condition"
+                        : !c.cell_type.empty() && c.cell_type[i].empty() ? "without a cell type"
+                        : !c.batch.empty() && c.batch[i].empty()         ? "without a batch"
                         : sum < static_cast<double>(o.min_counts) || (sum == 0 && depth.empty())
                             ? "with too few counts (--min-counts)"
                         : seen < o.min_genes ? "with too few genes (--min-genes)"
@@ -137,7 +143,7 @@ CellTable read_cells(const PrepareOptions& o, const std::string& path, const Say
       rows.push_back(i);
       for (std::size_t k = begin; k < end; ++k)
         if (some.values[k] != 0)
-          c.counts.column_index.push_back(some.column_index[k]), c.counts.values.push_back(some.values[k]);
+          c.counts.column_index.push_back(some.column_index[k]), c.counts.values.push_back(std::round(some.values[k]));
       c.counts.row_offsets.push_back(static_cast<std::int64_t>(c.counts.values.size()));
       ++c.counts.rows;
       require_input(c.counts.values.size() / 131072 < o.columns.memory_megabytes, path, ": its values need over ",
@@ -149,6 +155,8 @@ CellTable read_cells(const PrepareOptions& o, const std::string& path, const Say
   keep(c.time, rows), keep(c.library_size, rows);
   say(text(path, ": ", about.cells, " cells, ", about.genes,
            " genes; library size: ", depth.empty() ? "row sums" : "obs/" + depth));
+  if (about.renamed_cells > 0) say("  " + note_on_repeated_cells(about));
+  if (rounded > 0) say(text("  ", rounded, " values are within .001 of a whole number and rounded to it"));
   std::string unused;
   for (const std::string& n : about.obs_columns)
     if (used.count(n) == 0) unused += (unused.empty() ? "" : ", ") + n;

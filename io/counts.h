@@ -1,5 +1,6 @@
 // A sparse matrix in host memory.
 #pragma once
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -22,5 +23,12 @@ struct CsrMatrix {
     return sum;
   }
 };
+
+/// Whether a value is a count but for rounding: within .001 of a whole number that is not zero, as counts are that have
+/// been divided, or had their logarithm taken, and been brought back.
+inline bool nearly_whole(float v) {
+  const float whole = std::round(v);
+  return v == whole || (whole >= 1 && std::abs(v - whole) <= .001f);
+}
 
 }  // namespace perturbine

@@ -14,8 +14,9 @@ namespace perturbine {
 namespace {
 
 // Counts, or log1p values turned back into counts per 10,000: stated or proven, never guessed.
-void settle_expression(Dataset& d, const DataOptions& o, const std::function<void(const std::string&)>& say) {
-  std::size_t fractional = 0;
+void settle_expression(Dataset& d, const DataOptions& o, bool has_raw,
+                       const std::function<void(const std::string&)>& say) {
+  std::size_t fractional = 0, rounded = 0;
   for (std::size_t i = 0; i < d.cells(); ++i)
     for (auto k = static_cast<std::size_t>(d.counts.row_offsets[i]);
          k < static_cast<std::size_t>(d.counts.row_offsets[i + 1]); ++k) {
@@ -28,6 +29,10 @@ void settle_expression(Dataset& d, const DataOptions& o, const std::function<voi
                     d.gene_names[gene], " is ", v,
                     ", too large for log1p(counts per 10,000); are these values before the logarithm?");
       if (v != std::floor(v)) {
+        if (nearly_whole(v)) {
+          ++rounded;
+          continue;
+        }
         if (o.expression == "counts")
           throw InputError(text(d.path, ": cell ", d.cell_names[i], ", gene ", d.gene_names[gene], " is ", v,
                                 ", but --expression counts promises whole numbers"));
@@ -45,7 +50,12 @@ void settle_expression(Dataset& d, const DataOptions& o, const std::function<voi
                 "' but must be counts or log1p");
   require_input(fractional == 0, d.path, ": ", fractional,
                 " values are not whole numbers; say --expression log1p if they are log1p(counts per 10,000), or name a "
-                "layer with counts by --layer");
+                "layer with counts by --layer",
+                has_raw ? " (raw/X by --layer raw)" : "");
+  if (rounded > 0) {
+    for (float& v : d.counts.values) v = std::round(v);
+    say(text(rounded, " values are within .001 of a whole number and rounded to it"));
+  }
   if (o.expression.empty()) say("all values are whole numbers: read as counts");
 }
 
@@ -84,7 +94,7 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   };
   const H5adFile file(o.path, o.layer);
   const H5adDescription& about = file.description();
-  const double megabytes = static_cast<double>(about.non_zeros) * 8 / 1048576;
+  const double megabytes = static_cast<double>(file.memory()) / 1048576;
   require_input(megabytes <= static_cast<double>(o.memory_megabytes), o.path, ": needs ",
                 static_cast<std::size_t>(megabytes), " MiB of memory for its values; allow it by --memory ",
                 static_cast<std::size_t>(megabytes) + 1);
@@ -103,6 +113,7 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   d.sha256 = sha256_of_file(o.path);
   d.gene_names = about.gene_names;
   d.cell_names = about.cell_names;
+  if (about.renamed_cells > 0) say(note_on_repeated_cells(about));
   const bool all_control =
       o.given_cells && o.condition_column == DataOptions().condition_column && !file.has_column(o.condition_column);
   const std::vector<std::string> raw = all_control ? std::vector<std::string>(about.cells, std::string(control_label))
@@ -116,7 +127,12 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   std::map<std::string, Condition> known;
   std::map<std::string, std::string> canonical;
   std::vector<std::string> divided;
-  const auto conditions = parse_labels(raw, o.control, &divided);
+  std::map<std::string, Condition> conditions;
+  try {
+    conditions = parse_labels(raw, o.control, &divided);
+  } catch (const InputError& e) {
+    throw InputError(text(o.path, ": obs/", all_control ? "" : o.condition_column, ": ", e.what()));
+  }
   if (!divided.empty())
     say(text("'", divided[0], "' is read as ", canonical_label(conditions.at(divided[0])), " (", divided.size(),
              " such label(s): their parts stand alone elsewhere)"));
@@ -171,7 +187,13 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
       names = {""};
       return std::vector<std::int32_t>(d.cells(), 0);
     }
-    return numbered(column(use, option), names);
+    const auto values = column(use, option);
+    // Of cells that a run is asked about the label may be what is wanted.
+    for (std::size_t i = 0; i < values.size() && !o.given_cells; ++i)
+      require_input(!values[i].empty(), o.path, ": obs/", use, " of cell ", d.cell_names[i],
+                    " is missing; leave such cells out of the file (perturbine prepare does), or say ", option,
+                    " none");
+    return numbered(values, names);
   };
   d.cell_type = optional(o.cell_type_column, "cell_type", "--cell-type-column", d.cell_types);
   d.batch = optional(o.batch_column, "batch", "--batch-column", d.batches);
@@ -204,7 +226,7 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
     }
     if (!values.empty()) d.times = times_of_labels(d, values, time, say);
   }
-  settle_expression(d, o, say);
+  settle_expression(d, o, about.has_raw && about.matrix != "raw/X", say);
   if (d.library_size.empty()) {
     const std::string use = !o.library_size_column.empty() ? o.library_size_column
                                                            : (file.has_column("library_size") ? "library_size" : "");

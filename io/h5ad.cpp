@@ -16,25 +16,42 @@ std::string number_text(double v) {
 
 }  // namespace
 
+std::string note_on_repeated_cells(const H5adDescription& d) {
+  return text(d.path, ": ", d.renamed_cells, " cell(s) have a name that an earlier one has; they are read as NAME-1, ",
+              "NAME-2, ...");
+}
+
 H5adFile::H5adFile(const std::string& path, const std::string& layer) : file_(hdf5::open_file(path)) {
   description_.path = path;
   for (const char* frame : {"obs", "var"})
     require_input(hdf5::kind_of(file_, frame) == hdf5::Kind::group, path, ": has no group '", frame,
                   "' (files of anndata before 0.7 must be opened and written again by a current anndata)");
   description_.cell_names = frame_index("obs");
-  description_.gene_names = frame_index("var");
   description_.obs_columns = frame_columns("obs");
-  if (hdf5::kind_of(file_, "layers") == hdf5::Kind::group)
-    description_.layers = hdf5::members(hdf5::open_group(file_, "layers"));
-  describe_matrix(layer);
+  choose_matrix(layer);
+  description_.gene_names = frame_index(description_.matrix == "raw/X" ? "raw/var" : "var");
+  describe_matrix();
   require_input(description_.cells > 0, path, ": holds zero cells");
   require_input(description_.genes > 0, path, ": holds zero genes");
-  for (const auto& [what, names] : {std::pair{"gene", &description_.gene_names}, {"cell", &description_.cell_names}}) {
-    std::set<std::string> seen;
-    for (const std::string& n : *names)
-      require_input(seen.insert(n).second, path, ": the ", what, " name '", n,
-                    "' occurs twice; make names unique (anndata: ", std::string(what) == "gene" ? "var" : "obs",
-                    "_names_make_unique)");
+  std::set<std::string> seen;
+  for (const std::string& n : description_.gene_names)
+    require_input(seen.insert(n).second, path, ": the gene name '", n,
+                  "' occurs twice; make names unique (anndata: var_names_make_unique)");
+  number_repeated_cells();
+}
+
+// As anndata's obs_names_make_unique: joined files often name cells alike, which harms nothing.
+void H5adFile::number_repeated_cells() {
+  std::set<std::string> taken(description_.cell_names.begin(), description_.cell_names.end()), seen;
+  if (taken.size() == description_.cell_names.size()) return;
+  std::map<std::string, std::size_t> next;
+  for (std::string& name : description_.cell_names) {
+    if (seen.insert(name).second) continue;
+    std::string other;
+    do other = name + "-" + std::to_string(++next[name]);
+    while (!taken.insert(other).second);
+    name = other;
+    ++description_.renamed_cells;
   }
 }
 
@@ -133,17 +150,28 @@ std::vector<double> H5adFile::number_column(const std::string& name) const {
   return out;
 }
 
-void H5adFile::describe_matrix(const std::string& layer) {
+void H5adFile::choose_matrix(const std::string& layer) {
   H5adDescription& d = description_;
+  if (hdf5::kind_of(file_, "layers") == hdf5::Kind::group) d.layers = hdf5::members(hdf5::open_group(file_, "layers"));
+  d.has_raw = hdf5::kind_of(file_, "raw") == hdf5::Kind::group && hdf5::kind_of(file_, "raw/X") != hdf5::Kind::none &&
+              hdf5::kind_of(file_, "raw/var") == hdf5::Kind::group;
   d.matrix = layer.empty() ? "X" : "layers/" + layer;
+  if (hdf5::kind_of(file_, d.matrix) != hdf5::Kind::none) return;
+  if (layer == "raw" && d.has_raw) {
+    d.matrix = "raw/X";
+    return;
+  }
+  std::string have;
+  for (const std::string& l : d.layers) have += (have.empty() ? "" : ", ") + l;
+  if (d.has_raw) have += (have.empty() ? "" : ", ") + std::string("raw (raw/X)");
+  throw InputError(text(d.path, ": ", d.matrix, " does not exist",
+                        have.empty() ? "" : "; the file has the layers " + have + " (--layer NAME)"));
+}
+
+void H5adFile::describe_matrix() {
+  H5adDescription& d = description_;
   const std::string what = d.path + ": " + d.matrix;
   const hdf5::Kind kind = hdf5::kind_of(file_, d.matrix);
-  if (kind == hdf5::Kind::none) {
-    std::string have;
-    for (const std::string& l : d.layers) have += (have.empty() ? "" : ", ") + l;
-    throw InputError(
-        text(what, " does not exist", have.empty() ? "" : "; the file has the layers " + have + " (--layer NAME)"));
-  }
   if (kind == hdf5::Kind::dataset) {
     d.format = H5adDescription::Format::dense;
     const auto dataset = hdf5::open_dataset(file_, d.matrix);
@@ -157,8 +185,10 @@ void H5adFile::describe_matrix(const std::string& layer) {
     const auto group = hdf5::open_group(file_, d.matrix);
     const std::string encoding = hdf5::text_attribute(group, "encoding-type")
                                      .value_or(hdf5::text_attribute(group, "h5sparse_format").value_or(""));
-    require_input(encoding == "csr_matrix" || encoding == "csr", what, ": is stored as '", encoding,
-                  "'; CSR or a dense matrix is read (anndata: adata.X = adata.X.tocsr())");
+    const bool by_columns = encoding == "csc_matrix" || encoding == "csc";
+    require_input(by_columns || encoding == "csr_matrix" || encoding == "csr", what, ": is stored as '", encoding,
+                  "'; CSR, CSC or a dense matrix is read (anndata: adata.X = scipy.sparse.csr_matrix(adata.X))");
+    if (by_columns) d.format = H5adDescription::Format::csc;
     for (const char* member : {"data", "indices", "indptr"})
       require_input(hdf5::kind_of(group, member) == hdf5::Kind::dataset, what, "/", member, " does not exist");
     auto shape = hdf5::integer_attribute(group, "shape");
@@ -166,23 +196,78 @@ void H5adFile::describe_matrix(const std::string& layer) {
     require_input(shape.size() == 2 && shape[0] >= 0 && shape[1] >= 0, what,
                   ": its shape attribute is missing or wrong");
     d.cells = static_cast<std::size_t>(shape[0]), d.genes = static_cast<std::size_t>(shape[1]);
+    const std::size_t lines = by_columns ? d.genes : d.cells;
+    const char *line = by_columns ? "column" : "row", *names = by_columns ? "genes" : "cells";
     const auto indptr = hdf5::open_dataset(group, "indptr");
-    require_input(hdf5::element_count(indptr, what + "/indptr") == d.cells + 1, what, "/indptr: has ",
-                  hdf5::element_count(indptr, what), " elements for ", d.cells, " cells; ", d.cells + 1, " are needed");
-    row_offsets_ = hdf5::read_integers(indptr, what + "/indptr");
+    const std::size_t offsets = hdf5::element_count(indptr, what + "/indptr");
+    require_input(offsets == lines + 1, what, "/indptr: has ", offsets, " elements for ", lines, " ", names, "; ",
+                  lines + 1, " are needed");
+    offsets_ = hdf5::read_integers(indptr, what + "/indptr");
     d.non_zeros = hdf5::element_count(hdf5::open_dataset(group, "data"), what + "/data");
     const std::size_t indices = hdf5::element_count(hdf5::open_dataset(group, "indices"), what + "/indices");
     require_input(indices == d.non_zeros, what, ": data has ", d.non_zeros, " elements but indices has ", indices);
-    require_input(row_offsets_[0] == 0, what, "/indptr: begins with ", row_offsets_[0], " instead of 0");
-    for (std::size_t i = 0; i < d.cells; ++i)
-      require_input(row_offsets_[i] <= row_offsets_[i + 1], what, "/indptr: falls at row ", i);
-    require_input(row_offsets_[d.cells] == static_cast<std::int64_t>(d.non_zeros), what, "/indptr: ends with ",
-                  row_offsets_[d.cells], " for ", d.non_zeros, " stored elements");
+    require_input(offsets_[0] == 0, what, "/indptr: begins with ", offsets_[0], " instead of 0");
+    for (std::size_t i = 0; i < lines; ++i)
+      require_input(offsets_[i] <= offsets_[i + 1], what, "/indptr: falls at ", line, " ", i);
+    require_input(offsets_[lines] == static_cast<std::int64_t>(d.non_zeros), what, "/indptr: ends with ",
+                  offsets_[lines], " for ", d.non_zeros, " stored elements");
   }
   require_input(d.cell_names.size() == d.cells, what, ": has ", d.cells, " rows but obs names ", d.cell_names.size(),
                 " cells");
   require_input(d.gene_names.size() == d.genes, what, ": has ", d.genes, " columns but var names ", d.gene_names.size(),
                 " genes");
+}
+
+namespace {
+
+// Numbers of the second axis and values of the stored elements [begin, begin + count) of a sparse matrix.
+struct Stored {
+  std::vector<std::int64_t> index;
+  std::vector<float> value;
+};
+Stored read_stored(hid_t group, std::size_t begin, std::size_t count, const std::string& what) {
+  Stored s{std::vector<std::int64_t>(count), std::vector<float>(count)};
+  hdf5::read_slice(hdf5::open_dataset(group, "indices"), begin, count, H5T_NATIVE_INT64, s.index.data(),
+                   what + "/indices");
+  hdf5::read_slice(hdf5::open_dataset(group, "data"), begin, count, H5T_NATIVE_FLOAT, s.value.data(), what + "/data");
+  return s;
+}
+
+}  // namespace
+
+CsrMatrix H5adFile::rows_of_columns() const {
+  const H5adDescription& d = description_;
+  const std::string what = d.path + ": " + d.matrix;
+  const auto group = hdf5::open_group(file_, d.matrix);
+  constexpr std::size_t block = std::size_t{1} << 22;
+  CsrMatrix m;
+  m.rows = d.cells, m.columns = d.genes;
+  m.row_offsets.assign(d.cells + 1, 0);
+  // Once to count the elements of every row, once to put them there: columns come in order, and so do a row's.
+  std::vector<std::int64_t> place;
+  for (const bool counting : {true, false}) {
+    std::size_t column = 0;
+    for (std::size_t begin = 0; begin < d.non_zeros; begin += block) {
+      const Stored s = read_stored(group, begin, std::min(block, d.non_zeros - begin), what);
+      for (std::size_t k = 0; k < s.index.size(); ++k) {
+        while (static_cast<std::size_t>(offsets_[column + 1]) <= begin + k) ++column;
+        require_input(s.index[k] >= 0 && s.index[k] < static_cast<std::int64_t>(d.cells), what, "/indices: column ",
+                      column, " has row ", s.index[k], " of ", d.cells);
+        const auto row = static_cast<std::size_t>(s.index[k]);
+        if (counting) {
+          ++m.row_offsets[row + 1];
+          continue;
+        }
+        const auto to = static_cast<std::size_t>(place[row]++);
+        m.column_index[to] = static_cast<std::int32_t>(column), m.values[to] = s.value[k];
+      }
+    }
+    if (!counting) break;
+    for (std::size_t i = 0; i < d.cells; ++i) m.row_offsets[i + 1] += m.row_offsets[i];
+    place = m.row_offsets;
+    m.column_index.resize(d.non_zeros), m.values.resize(d.non_zeros);
+  }
+  return m;
 }
 
 CsrMatrix H5adFile::read_rows(std::size_t first, std::size_t count) const {
@@ -192,45 +277,50 @@ CsrMatrix H5adFile::read_rows(std::size_t first, std::size_t count) const {
   CsrMatrix m;
   m.rows = count, m.columns = d.genes;
   m.row_offsets.assign(1, 0);
-  auto finite = [&](float v, std::size_t row, std::size_t column) {
+  auto add = [&](std::size_t row, std::size_t column, float v) {
     require_input(std::isfinite(v), what, ": cell ", d.cell_names[row], ", gene ", d.gene_names[column], " is ", v);
+    if (v == 0) return;
+    m.column_index.push_back(static_cast<std::int32_t>(column));
+    m.values.push_back(v);
   };
   if (d.format == H5adDescription::Format::dense) {
     std::vector<float> rows(count * d.genes);
     hdf5::read_rows(hdf5::open_dataset(file_, d.matrix), first, count, d.genes, rows.data(), what);
     for (std::size_t i = 0; i < count; ++i) {
-      for (std::size_t j = 0; j < d.genes; ++j) {
-        const float v = rows[i * d.genes + j];
-        finite(v, first + i, j);
-        if (v == 0) continue;
-        m.column_index.push_back(static_cast<std::int32_t>(j));
-        m.values.push_back(v);
-      }
+      for (std::size_t j = 0; j < d.genes; ++j) add(first + i, j, rows[i * d.genes + j]);
       m.row_offsets.push_back(static_cast<std::int64_t>(m.values.size()));
     }
     return m;
   }
-  const auto group = hdf5::open_group(file_, d.matrix);
-  const auto begin = static_cast<hsize_t>(row_offsets_[first]), end = static_cast<hsize_t>(row_offsets_[first + count]);
-  std::vector<std::int64_t> columns(end - begin);
-  std::vector<float> values(end - begin);
-  hdf5::read_slice(hdf5::open_dataset(group, "indices"), begin, end - begin, H5T_NATIVE_INT64, columns.data(),
-                   what + "/indices");
-  hdf5::read_slice(hdf5::open_dataset(group, "data"), begin, end - begin, H5T_NATIVE_FLOAT, values.data(),
-                   what + "/data");
+  if (d.format == H5adDescription::Format::csc && !rows_) rows_ = rows_of_columns();
+  const std::vector<std::int64_t>& offsets = rows_ ? rows_->row_offsets : offsets_;
+  const auto begin = static_cast<std::size_t>(offsets[first]), end = static_cast<std::size_t>(offsets[first + count]);
+  const auto slice = [&](const auto& of) {
+    return std::vector(of.begin() + static_cast<std::ptrdiff_t>(begin), of.begin() + static_cast<std::ptrdiff_t>(end));
+  };
+  Stored s;
+  if (rows_) {
+    const auto columns = slice(rows_->column_index);
+    s = {{columns.begin(), columns.end()}, slice(rows_->values)};
+  } else {
+    s = read_stored(hdf5::open_group(file_, d.matrix), begin, end - begin, what);
+  }
+  std::vector<std::pair<std::int64_t, float>> row;
   for (std::size_t i = 0; i < count; ++i) {
-    std::int64_t last = -1;
-    for (auto k = static_cast<std::size_t>(row_offsets_[first + i]) - begin;
-         k < static_cast<std::size_t>(row_offsets_[first + i + 1]) - begin; ++k) {
-      require_input(columns[k] >= 0 && columns[k] < static_cast<std::int64_t>(d.genes), what, "/indices: row ",
-                    first + i, " has column ", columns[k], " of ", d.genes);
-      require_input(columns[k] > last, what, "/indices: the columns of row ", first + i,
-                    " are not sorted or repeat (scipy: X.sum_duplicates())");
-      last = columns[k];
-      finite(values[k], first + i, static_cast<std::size_t>(columns[k]));
-      if (values[k] == 0) continue;
-      m.column_index.push_back(static_cast<std::int32_t>(columns[k]));
-      m.values.push_back(values[k]);
+    row.clear();
+    for (auto k = static_cast<std::size_t>(offsets[first + i]) - begin;
+         k < static_cast<std::size_t>(offsets[first + i + 1]) - begin; ++k) {
+      require_input(s.index[k] >= 0 && s.index[k] < static_cast<std::int64_t>(d.genes), what, "/indices: row ",
+                    first + i, " has column ", s.index[k], " of ", d.genes);
+      row.emplace_back(s.index[k], s.value[k]);
+    }
+    // scipy leaves columns in any order, after a selection of genes for example.
+    const auto earlier = [](const auto& a, const auto& b) { return a.first < b.first; };
+    if (!std::is_sorted(row.begin(), row.end(), earlier)) std::sort(row.begin(), row.end(), earlier);
+    for (std::size_t k = 0; k < row.size(); ++k) {
+      require_input(k == 0 || row[k].first != row[k - 1].first, what, "/indices: row ", first + i, " has column ",
+                    row[k].first, " twice (scipy: X.sum_duplicates())");
+      add(first + i, static_cast<std::size_t>(row[k].first), row[k].second);
     }
     m.row_offsets.push_back(static_cast<std::int64_t>(m.values.size()));
   }

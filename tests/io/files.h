@@ -25,7 +25,8 @@ inline std::string folder() {
   return f.path.string();
 }
 
-/// The parts of a small .h5ad: 12 cells (4 control, 4 A, 4 B), 5 genes. Change a part, then write().
+/// The parts of a small .h5ad: 12 cells (4 control, 4 A, 4 B), 5 genes. Change a part, then write(). With `matrix`
+/// raw/X the genes are those of raw/var, and X holds three of them, which are no counts.
 struct SmallFile {
   std::vector<std::string> condition{"control", "control", "control", "control", "A", "A",
                                      "A",       "A",       "B",       "B",       "B", "B"};
@@ -33,7 +34,7 @@ struct SmallFile {
   std::vector<double> data;
   std::vector<std::int64_t> indices, indptr{0}, shape{12, 5};
   std::string condition_name = "condition", matrix = "X";
-  bool dense = false, with_matrix = true, legacy = false;
+  bool dense = false, with_matrix = true, legacy = false, by_columns = false;
 
   SmallFile() {
     for (int i = 0; i < 12; ++i) {
@@ -44,6 +45,20 @@ struct SmallFile {
       }
       indptr.push_back(static_cast<std::int64_t>(data.size()));
     }
+  }
+
+  /// The same file with its matrix by columns (CSC).
+  SmallFile columns() const {
+    SmallFile f = *this;
+    f.by_columns = true;
+    f.data.clear(), f.indices.clear(), f.indptr.assign(1, 0);
+    for (std::int64_t g = 0; g < shape[1]; ++g) {
+      for (std::size_t i = 0; i + 1 < indptr.size(); ++i)
+        for (auto k = static_cast<std::size_t>(indptr[i]); k < static_cast<std::size_t>(indptr[i + 1]); ++k)
+          if (indices[k] == g) f.data.push_back(data[k]), f.indices.push_back(static_cast<std::int64_t>(i));
+      f.indptr.push_back(static_cast<std::int64_t>(f.data.size()));
+    }
+    return f;
   }
 
   std::string write(const std::string& name) const {
@@ -59,7 +74,7 @@ struct SmallFile {
     } else if (with_matrix) {
       if (matrix != "X") hdf5::create_group(file, matrix.substr(0, matrix.find('/')));
       const auto g = hdf5::create_group(file, matrix);
-      hdf5::write_text_attribute(g, "encoding-type", "csr_matrix");
+      hdf5::write_text_attribute(g, "encoding-type", by_columns ? "csc_matrix" : "csr_matrix");
       hdf5::write_integer_list_attribute(g, "shape", shape);
       hdf5::write_array(g, "data", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {data.size()}, data.data());
       hdf5::write_array(g, "indices", H5T_STD_I32LE, H5T_NATIVE_INT64, {indices.size()}, indices.data());
@@ -69,7 +84,15 @@ struct SmallFile {
     hdf5::write_text_attribute(obs, "_index", "_index");
     hdf5::write_text_attribute(var, "_index", "gene");
     hdf5::write_strings(obs, "_index", cells);
-    hdf5::write_strings(var, "gene", genes);
+    const bool raw = matrix == "raw/X";
+    hdf5::write_strings(var, "gene", raw ? std::vector<std::string>(genes.begin(), genes.begin() + 3) : genes);
+    if (raw) {
+      const auto raw_var = hdf5::create_group(file, "raw/var");
+      hdf5::write_text_attribute(raw_var, "_index", "gene");
+      hdf5::write_strings(raw_var, "gene", genes);
+      const std::vector<double> logarithms(12 * 3, .7);
+      hdf5::write_array(file, "X", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {12, 3}, logarithms.data());
+    }
     if (legacy) {  // anndata 0.7: codes with categories beside them
       std::vector<std::int64_t> codes;
       std::vector<std::string> categories{"A", "B", "control"};

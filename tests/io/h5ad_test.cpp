@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "io/dataset.h"
@@ -25,7 +26,7 @@ std::string complaint(const std::string& path, DataOptions o = {}) {
 }
 #define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
-TEST(H5ad, CsrDenseLayerAndLegacyGiveTheSameDataSet) {
+TEST(H5ad, EveryFormOfOneMatrixGivesTheSameDataSet) {
   SmallFile f;
   DataOptions o;
   o.path = f.write("csr.h5ad");
@@ -33,18 +34,84 @@ TEST(H5ad, CsrDenseLayerAndLegacyGiveTheSameDataSet) {
   EXPECT_EQ(csr.labels, (std::vector<std::string>{"control", "A", "B"}));
   EXPECT_EQ(csr.cells(), 12u);
   EXPECT_EQ(csr.library_size_source, "row sums");
-  for (int kind = 0; kind < 3; ++kind) {
+  for (const std::string kind :
+       {"dense", "layer", "anndata 0.7", "columns", "unsorted rows", "unsorted columns", "raw"}) {
     SmallFile other;
     DataOptions p;
-    if (kind == 0) other.dense = true;
-    if (kind == 1) other.matrix = "layers/counts", p.layer = "counts";
-    if (kind == 2) other.legacy = true;
+    if (kind == "dense") other.dense = true;
+    if (kind == "layer") other.matrix = "layers/counts", p.layer = "counts";
+    if (kind == "anndata 0.7") other.legacy = true;
+    if (kind.ends_with("columns")) other = other.columns();
+    if (kind.starts_with("unsorted"))
+      for (std::size_t i = 0; i + 1 < other.indptr.size(); ++i) {
+        std::reverse(other.indices.begin() + other.indptr[i], other.indices.begin() + other.indptr[i + 1]);
+        std::reverse(other.data.begin() + other.indptr[i], other.data.begin() + other.indptr[i + 1]);
+      }
+    if (kind == "raw") other.matrix = "raw/X", p.layer = "raw";
     p.path = other.write("other.h5ad");
     const Dataset d = read_dataset(p);
-    EXPECT_EQ(d.counts.values, csr.counts.values);
-    EXPECT_EQ(d.counts.column_index, csr.counts.column_index);
-    EXPECT_EQ(d.condition, csr.condition);
+    EXPECT_EQ(d.gene_names, csr.gene_names) << kind;
+    EXPECT_EQ(d.counts.row_offsets, csr.counts.row_offsets) << kind;
+    EXPECT_EQ(d.counts.values, csr.counts.values) << kind;
+    EXPECT_EQ(d.counts.column_index, csr.counts.column_index) << kind;
+    EXPECT_EQ(d.condition, csr.condition) << kind;
   }
+}
+
+TEST(H5ad, RowsOfAMatrixInColumnsAreReadInBlocks) {
+  const H5adFile f(SmallFile().columns().write("columns.h5ad")), rows(SmallFile().write("rows.h5ad"));
+  EXPECT_EQ(f.description().format, H5adDescription::Format::csc);
+  EXPECT_EQ(f.memory(), 2 * rows.memory());
+  for (std::size_t i = 0; i < 12; i += 5) {
+    const std::size_t n = std::min<std::size_t>(5, 12 - i);
+    EXPECT_EQ(f.read_rows(i, n).column_index, rows.read_rows(i, n).column_index) << i;
+    EXPECT_EQ(f.read_rows(i, n).values, rows.read_rows(i, n).values) << i;
+  }
+}
+
+TEST(H5ad, CountsWithRoundingErrorsAreRounded) {
+  SmallFile f;
+  DataOptions o;
+  o.path = f.write("whole.h5ad");
+  const Dataset whole = read_dataset(o);
+  f.data[2] *= 1 + 1e-6, f.data[5] -= 5e-4;
+  o.path = f.write("nearly.h5ad");
+  std::string said;
+  const Dataset d = read_dataset(o, [&](const std::string& line) { said += line + "\n"; });
+  EXPECT_EQ(d.counts.values, whole.counts.values);
+  EXPECT_SAYS(said, "2 values are within .001 of a whole number");
+  f.data[5] = .0005;  // not nearly one, and zero is no stored count
+  EXPECT_SAYS(complaint(f.write("not.h5ad")), "1 values are not whole numbers");
+}
+
+TEST(H5ad, CellsThatShareANameAreNumbered) {
+  SmallFile f;
+  f.cells[3] = f.cells[5] = f.cells[7] = "c1";
+  f.cells[8] = "c1-1";
+  DataOptions o;
+  o.path = f.write("names.h5ad");
+  std::string said;
+  const Dataset d = read_dataset(o, [&](const std::string& line) { said += line + "\n"; });
+  EXPECT_EQ(d.cell_names[1], "c1");
+  EXPECT_EQ(d.cell_names[3], "c1-2") << "c1-1 is taken";
+  EXPECT_EQ(d.cell_names[5], "c1-3");
+  EXPECT_EQ(d.cell_names[7], "c1-4");
+  EXPECT_EQ(d.cell_names[8], "c1-1");
+  EXPECT_SAYS(said, "3 cell(s) have a name that an earlier one has");
+}
+
+TEST(H5ad, CellsWithoutAContextAreRefusedUnlessTheyAreAskedAbout) {
+  H5adContents c;
+  c.matrix = {4, 1, {0, 1, 2, 3, 4}, {0, 0, 0, 0}, {1, 2, 3, 4}};
+  c.gene_names = {"g"}, c.cell_names = {"a", "b", "c", "d"};
+  c.text_columns = {{"condition", {"ctrl", "ctrl", "A", "A"}}, {"cell_type", {"T", "B", "", "B"}}};
+  write_h5ad(folder() + "/untyped.h5ad", c);
+  EXPECT_SAYS(complaint(folder() + "/untyped.h5ad"), "obs/cell_type of cell c is missing");
+  DataOptions none, given;
+  none.cell_type_column = "none";
+  EXPECT_EQ(complaint(folder() + "/untyped.h5ad", none), "");
+  given.given_cells = true;
+  EXPECT_EQ(complaint(folder() + "/untyped.h5ad", given), "");
 }
 
 TEST(H5ad, WhatIsWrittenIsReadBack) {
@@ -113,8 +180,8 @@ TEST(BadFiles, AreRefusedInOneSentence) {
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.with_matrix = false; }), "X does not exist");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.indices[3] = 5; }), "row 1 has column 5 of 5");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.indices[3] = -1; }), "has column -1");
-  EXPECT_SAYS(spoiled([](SmallFile& f) { std::swap(f.indices[0], f.indices[1]); }), "are not sorted or repeat");
-  EXPECT_SAYS(spoiled([](SmallFile& f) { f.indices[1] = f.indices[0]; }), "are not sorted or repeat");
+  EXPECT_SAYS(spoiled([](SmallFile& f) { f.indices[1] = f.indices[0]; }), "row 0 has column 0 twice");
+  EXPECT_SAYS(spoiled([](SmallFile& f) { f.indices[2] = f.indices[0]; }), "row 0 has column 0 twice");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.indptr[4] = 1; }), "indptr: falls");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.indptr[0] = 1; }), "begins with 1");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.indptr.back() += 3; }), "ends with");
@@ -125,7 +192,18 @@ TEST(BadFiles, AreRefusedInOneSentence) {
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.data[2] = -1; }), "neither counts nor log values are negative");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.data[2] = 1.5; }), "1 values are not whole numbers");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.genes[1] = "g1"; }), "gene name 'g1' occurs twice");
-  EXPECT_SAYS(spoiled([](SmallFile& f) { f.cells[1] = "c0"; }), "cell name 'c0' occurs twice");
+  const auto by_columns = [&](auto&& change) {
+    return spoiled([&](SmallFile& f) {
+      f = f.columns();
+      change(f);
+    });
+  };
+  EXPECT_SAYS(by_columns([](SmallFile& f) { f.indices[3] = 12; }), "column 0 has row 12 of 12");
+  EXPECT_SAYS(by_columns([](SmallFile& f) { f.indices[3] = -1; }), "column 0 has row -1");
+  EXPECT_SAYS(by_columns([](SmallFile& f) { f.indices[1] = f.indices[0]; }), "row 0 has column 0 twice");
+  EXPECT_SAYS(by_columns([](SmallFile& f) { f.indptr.pop_back(); }), "elements for 5 genes");
+  EXPECT_SAYS(by_columns([](SmallFile& f) { f.indptr[3] = 1; }), "falls at column");
+  EXPECT_SAYS(spoiled([](SmallFile& f) { f.matrix = "raw/X"; }), "raw/X by --layer raw");
   EXPECT_SAYS(spoiled([](SmallFile& f) { f.condition_name = "perturbation"; }), "no column 'condition'");
   EXPECT_SAYS(spoiled([](SmallFile& f) {
                 for (auto& c : f.condition)

@@ -240,7 +240,19 @@ TEST(Prepare, WhatIsLeftOutIsSaid) {
   o.columns.time_column = "time";
   EXPECT_NE(refusal(o).find("time"), std::string::npos) << refusal(o);
   o.columns.time_column.clear();
-  // No counts.
+  // Labels that say what a cell is may not be missing.
+  c.text_columns.push_back({"cell_type", {"T", "T", "T", "T", "T", "T", "T", "T", ""}});
+  c.text_columns.push_back({"batch", {"1", "", "1", "1", "1", "1", "1", "1", "1"}});
+  o.paths = {write("unlabelled.h5ad", c)};
+  const Result unlabelled = prepared(o);
+  EXPECT_NE(unlabelled.said.find("1 cell(s) without a cell type"), std::string::npos) << unlabelled.said;
+  EXPECT_NE(unlabelled.said.find("1 cell(s) without a batch"), std::string::npos) << unlabelled.said;
+  // Counts but for rounding, and no counts.
+  c.matrix.values[1] = 5.0004f;
+  o.paths = {write("rounded.h5ad", c)};
+  const Result rounded = prepared(o);
+  EXPECT_NE(rounded.said.find("1 values are within .001 of a whole number"), std::string::npos) << rounded.said;
+  EXPECT_EQ(count(rounded.contents.matrix, 0, 1), 5);
   c.matrix.values[1] = 5.5f;
   o.paths = {write("fractions.h5ad", c)};
   EXPECT_NE(refusal(o).find("cell c0, gene g2 is 5.5 in X, no count"), std::string::npos) << refusal(o);

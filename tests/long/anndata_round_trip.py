@@ -25,7 +25,7 @@ assert a.obs["condition"].dtype == "category" and "control" in set(a.obs["condit
 assert np.isfinite(a.obs["library_size"]).all()
 assert a.uns["perturbine"]["truth_mean"].shape[1] == 80
 
-# anndata's, read by us: CSR, dense, a layer, categories, strings.
+# anndata's, read by us: CSR, CSC, dense, a layer, raw, categories, strings.
 rng = np.random.default_rng(0)
 counts = rng.poisson(1.0, (60, 30)).astype(np.float32)
 counts[:, 0] += 1
@@ -36,6 +36,8 @@ for name, matrix, layer, category in [
     ("csr", sp.csr_matrix(counts), None, True),
     ("dense", counts, None, True),
     ("strings", sp.csr_matrix(counts), None, False),
+    ("csc", sp.csc_matrix(counts), None, True),
+    ("raw", np.log1p(counts), "raw", True),
     ("integers", sp.csr_matrix(counts.astype(np.int64)), None, True),
     ("layer", np.log1p(counts), "counts", True),
     ("gzip", sp.csr_matrix(counts), None, True),
@@ -44,7 +46,9 @@ for name, matrix, layer, category in [
     if category:
         frame["condition"] = frame["condition"].astype("category")
     theirs = anndata.AnnData(matrix, obs=frame, var=var)
-    if layer:
+    if layer == "raw":
+        theirs.raw = anndata.AnnData(sp.csr_matrix(counts), var=var)
+    elif layer:
         theirs.layers[layer] = sp.csr_matrix(counts)
     path = out / f"anndata_{name}.h5ad"
     theirs.write_h5ad(path, compression="gzip" if name == "gzip" else None)
