@@ -1,6 +1,7 @@
 // The program `perturbine`: results on stdout, talk on stderr; exit 0 done, 1 failure, 2 wrong usage or input, 130
 // interrupted.
 #include <toml++/toml.h>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -106,6 +107,15 @@ int run(int argc, char** argv) {
         arguments.insert(arguments.begin() + 1, extra.begin(), extra.end());
       }
     break;
+  }
+  if (!arguments.empty() && !arguments[0].starts_with('-')) {
+    std::vector<std::string> names;
+    for (const Subcommand& s : subcommands) names.emplace_back(s.name);
+    std::string near;
+    for (const std::string& n : near_spellings(arguments[0], names))
+      near += (near.empty() ? "; near spellings: " : ", ") + n;
+    require_input(std::find(names.begin(), names.end(), arguments[0]) != names.end(), "'", arguments[0],
+                  "' is no command", near, "; all of them: perturbine --help");
   }
   std::reverse(arguments.begin(), arguments.end());
   try {

@@ -103,6 +103,13 @@ HeldOut held_out(const Dataset& data, const EffectTable& effects, const Fold::En
 
 namespace {
 
+// Twice the same would count as two, and intervals would be too narrow.
+template <class T>
+void require_each_once(const std::vector<T>& list, const char* option) {
+  std::set<T> seen;
+  for (const T& entry : list) require_input(seen.insert(entry).second, option, ": ", entry, " is named twice");
+}
+
 template <class T>
 std::string hash_of(const std::vector<T>& v) {
   return sha256(v.data(), v.size() * sizeof(T)) + "\n";
@@ -217,6 +224,8 @@ BenchmarkResults run_benchmark(Queue& queue, const Dataset& data, const std::vec
   }
   require_input(!o.models.empty(), "--models is empty");
   require_input(!o.seeds.empty(), "--seeds is empty");
+  require_each_once(o.models, "--models");
+  require_each_once(o.seeds, "--seeds");
   BenchmarkResults r;
   r.models = o.models;
   r.seeds = o.seeds;

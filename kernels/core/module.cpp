@@ -26,8 +26,13 @@ const Module* open_cuda(std::string& reason) {
   for (const std::string& path : candidates) {
     void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) {
+      const char* error = dlerror();
       std::error_code ignored;
-      if (reason.empty() || std::filesystem::exists(path, ignored)) reason = dlerror();
+      if (std::filesystem::exists(path, ignored))
+        reason = error;
+      else if (reason.empty())
+        reason = std::string("its module ") + file +
+                 " is not beside the program (nvcc and cmake -DPERTURBINE_CUDA=ON build it)";
       continue;
     }
     auto get = reinterpret_cast<const Module* (*)()>(dlsym(handle, "perturbine_module"));

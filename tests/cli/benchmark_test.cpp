@@ -117,6 +117,8 @@ TEST(Program, ABenchmarkComparesModelsUnderOptionsOfTheirOwn) {
   for (const auto& row : j.at("paired")) paired = paired || row.at("model") == "backbone:technical-shrinkage=0";
   EXPECT_TRUE(paired);
   expect_refused(common + "--models backbone,flow:colour=red", "'colour' is no option");
+  expect_refused(common + "--models backbone,flow,backbone", "--models: backbone is named twice");
+  expect_refused(common + "--models backbone --seeds 2,1,2", "--seeds: 2 is named twice");
   expect_refused(common + "--models additive:steps=3", "additive has no options");
   expect_refused(common + "--models diffusion,flow:mean-centre=control --steps 1000000",  // before diffusion trains
                  "model 'flow:mean-centre=control': --mean-centre control is for diffusion");

@@ -25,7 +25,8 @@ TEST(Program, HelpVersionAndUnknowns) {
   EXPECT_EQ(run("--help").code, 0);
   EXPECT_EQ(run("--version").out, "perturbine 0.1.0\n");
   EXPECT_EQ(run("").code, 2);
-  EXPECT_EQ(run("fly").code, 2);
+  expect_refused("fly", "'fly' is no command; all of them");
+  expect_refused("trian --data x", "'trian' is no command; near spellings: train");
   EXPECT_EQ(run("inspect").code, 2);
   EXPECT_EQ(run("devices --operations").code, 0);
   expect_refused("devices --device gpu7 --threads -3", "--threads");
