@@ -195,7 +195,9 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
     p.path = o->predicted;
     p.expression = o->predicted_expression;
     p.memory_megabytes = common.memory;
-    p.allow_no_control = true;
+    p.generated = true;
+    for (const Condition& c : real.conditions)
+      for (const auto& part : c.parts) p.known_perturbations.push_back(part.name);
     // Columns that were named for the real cells name those of the generated ones too, where these have them.
     {
       const H5adFile file(o->predicted);
@@ -210,6 +212,14 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
     if (!o->predicted_condition.empty()) p.condition_column = o->predicted_condition;
     if (!o->predicted_cell_type.empty()) p.cell_type_column = o->predicted_cell_type;
     const Dataset predicted = read_dataset(p, sayer(common));
+    std::string sizes = real.library_size_source;
+    if (predicted.counts_known && predicted.library_size_source != sizes) {
+      sizes += "; of the generated cells: " + predicted.library_size_source;
+      if (predicted.library_size_source == "row sums")
+        say(common, text(o->predicted, ": has no column library_size: its counts are divided by their sums over these ",
+                         predicted.genes(), " genes, those of the real cells by ", real.library_size_source,
+                         "; where that is no such sum, add the column or give log1p values"));
+    }
     // Genes by name.
     std::vector<std::size_t> gene;
     for (const std::string& g : real.gene_names) {
@@ -244,8 +254,7 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
     Scoring scoring(work.queue(), space, r);
     r.models = {"predicted"};
     r.seeds = {common.seed};
-    r.data_path = real.path, r.data_sha256 = real.sha256, r.simulated = real.simulated,
-    r.library_size_source = real.library_size_source;
+    r.data_path = real.path, r.data_sha256 = real.sha256, r.simulated = real.simulated, r.library_size_source = sizes;
     const auto means = predicted_means(o->predicted, predicted.genes());
     std::size_t from_stated = 0, from_cells = 0;
     // Cells without a cell type stand for any; a file's only cell type is not looked at.
@@ -284,8 +293,12 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
       stated != means.end() ? ++from_stated : ++from_cells;
       scoring.score("predicted", common.seed, fold.name, e, held_out(real, effects, e), prediction);
     }
+    std::string have;
+    for (std::size_t l = 0; l < std::min<std::size_t>(predicted.labels.size(), 6); ++l)
+      if (!predicted.cells_of(l).empty()) have += (have.empty() ? "; it has " : ", ") + predicted.labels[l];
     require_input(!r.rows.empty(), o->predicted, ": has no cells of any held-out condition",
-                  any_context ? "" : " in the cell types of " + real.path);
+                  any_context ? "" : " in the cell types of " + real.path, have,
+                  predicted.labels.size() > 6 ? ", ..." : "");
     r.mean_source = from_cells == 0    ? "uns/perturbine/predicted_mean"
                     : from_stated == 0 ? "mean of the cells"
                                        : "uns/perturbine/predicted_mean where stated, else mean of the cells";

@@ -89,12 +89,13 @@ Condition parse_condition(std::string_view label, const std::vector<std::string>
 
 std::map<std::string, Condition> parse_labels(const std::vector<std::string>& labels,
                                               const std::vector<std::string>& control_names,
-                                              std::vector<std::string>* from_underscores) {
+                                              std::vector<std::string>* from_underscores,
+                                              const std::vector<std::string>& known) {
   std::map<std::string, Condition> out;
   for (const std::string& label : labels)
     if (!trim(label).empty() && out.count(label) == 0) out.emplace(label, parse_condition(label, control_names));
   // Perturbations that stand alone somewhere, and labels that underscores may divide.
-  std::set<std::string> alone;
+  std::set<std::string> alone(known.begin(), known.end());
   std::map<std::string, std::vector<std::string>> divided;
   for (const auto& [label, condition] : out) {
     if (condition.parts.size() != 1) continue;
@@ -108,7 +109,8 @@ std::map<std::string, Condition> parse_labels(const std::vector<std::string>& la
     }
     const bool whole = name.find('_') == name.npos;
     if (whole || parts.size() == 1) alone.insert(parts.empty() ? name : parts[0]);
-    if (!whole && condition.parts[0].weight == 1) divided.emplace(label, parts);
+    if (!whole && condition.parts[0].weight == 1 && std::find(known.begin(), known.end(), name) == known.end())
+      divided.emplace(label, parts);
   }
   for (const auto& [label, parts] : divided) {
     const std::set<std::string> different(parts.begin(), parts.end());
@@ -143,6 +145,7 @@ std::vector<std::string> near_spellings(std::string_view wanted, const std::vect
   const std::string w = lower(wanted);
   std::vector<std::pair<std::size_t, std::string>> ranked;
   for (const std::string& n : names) {
+    if (n.empty()) continue;
     const std::size_t d = distance(w, lower(n));
     if (d <= std::max<std::size_t>(2, w.size() / 2)) ranked.emplace_back(d, n);
   }

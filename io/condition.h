@@ -31,10 +31,12 @@ Condition parse_condition(std::string_view label, const std::vector<std::string>
 
 /// The conditions of all labels of a file. As parse_condition, and besides `A_B` is `A+B` where the labels themselves
 /// say so: every part between underscores names the control or is a perturbation of its own (`A`, `A+ctrl`, `A_ctrl`).
-/// Empty labels are left out. `from_underscores` receives the labels read that way.
+/// Empty labels are left out. `from_underscores` receives the labels read that way. `known`: perturbations
+/// known from elsewhere, which are never divided themselves.
 std::map<std::string, Condition> parse_labels(const std::vector<std::string>& labels,
                                               const std::vector<std::string>& control_names = {},
-                                              std::vector<std::string>* from_underscores = nullptr);
+                                              std::vector<std::string>* from_underscores = nullptr,
+                                              const std::vector<std::string>& known = {});
 
 /// Whether a label names the control by itself.
 bool is_control_name(std::string_view label, const std::vector<std::string>& control_names = {});

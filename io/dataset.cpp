@@ -17,6 +17,7 @@ namespace {
 void settle_expression(Dataset& d, const DataOptions& o, bool has_raw,
                        const std::function<void(const std::string&)>& say) {
   std::size_t fractional = 0, rounded = 0;
+  const char* option = o.generated ? "--predicted-expression" : "--expression";
   for (std::size_t i = 0; i < d.cells(); ++i)
     for (auto k = static_cast<std::size_t>(d.counts.row_offsets[i]);
          k < static_cast<std::size_t>(d.counts.row_offsets[i + 1]); ++k) {
@@ -34,8 +35,8 @@ void settle_expression(Dataset& d, const DataOptions& o, bool has_raw,
           continue;
         }
         if (o.expression == "counts")
-          throw InputError(text(d.path, ": cell ", d.cell_names[i], ", gene ", d.gene_names[gene], " is ", v,
-                                ", but --expression counts promises whole numbers"));
+          throw InputError(text(d.path, ": cell ", d.cell_names[i], ", gene ", d.gene_names[gene], " is ", v, ", but ",
+                                option, " counts promises whole numbers"));
         ++fractional;
       }
     }
@@ -46,12 +47,12 @@ void settle_expression(Dataset& d, const DataOptions& o, bool has_raw,
     d.library_size_source = "log1p values taken as counts per 10,000";
     return;
   }
-  require_input(o.expression.empty() || o.expression == "counts", "--expression is '", o.expression,
+  require_input(o.expression.empty() || o.expression == "counts", option, " is '", o.expression,
                 "' but must be counts or log1p");
-  require_input(fractional == 0, d.path, ": ", fractional,
-                " values are not whole numbers; say --expression log1p if they are log1p(counts per 10,000), or name a "
-                "layer with counts by --layer",
-                has_raw ? " (raw/X by --layer raw)" : "");
+  require_input(fractional == 0, d.path, ": ", fractional, " values are not whole numbers; say ", option,
+                " log1p if they are log1p(counts per 10,000)",
+                o.generated ? "" : ", or name a layer with counts by --layer",
+                has_raw && !o.generated ? " (raw/X by --layer raw)" : "");
   if (rounded > 0) {
     for (float& v : d.counts.values) v = std::round(v);
     say(text(rounded, " values are within .001 of a whole number and rounded to it"));
@@ -116,8 +117,9 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   if (about.renamed_cells > 0) say(note_on_repeated_cells(about));
   const bool all_control =
       o.given_cells && o.condition_column == DataOptions().condition_column && !file.has_column(o.condition_column);
-  const std::vector<std::string> raw = all_control ? std::vector<std::string>(about.cells, std::string(control_label))
-                                                   : column(o.condition_column, "--condition-column");
+  const std::vector<std::string> raw =
+      all_control ? std::vector<std::string>(about.cells, std::string(control_label))
+                  : column(o.condition_column, o.generated ? "--predicted-condition-column" : "--condition-column");
   d.counts.columns = about.genes;
   const std::size_t block = std::max<std::size_t>(1, (std::size_t{1} << 22) / about.genes);
   for (std::size_t i = 0; i < about.cells; i += block)
@@ -129,7 +131,7 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   std::vector<std::string> divided;
   std::map<std::string, Condition> conditions;
   try {
-    conditions = parse_labels(raw, o.control, &divided);
+    conditions = parse_labels(raw, o.control, &divided, o.known_perturbations);
   } catch (const InputError& e) {
     throw InputError(text(o.path, ": obs/", all_control ? "" : o.condition_column, ": ", e.what()));
   }
@@ -149,7 +151,7 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
       say("control cells: those with obs/" + o.condition_column + " = '" + raw[i] + "'");
   }
   const bool has_control = known.erase(std::string(control_label)) != 0;
-  if (!has_control && !o.allow_no_control && !o.given_cells) {
+  if (!has_control && !o.generated && !o.given_cells) {
     std::string some;
     std::size_t n = 0;
     for (const auto& [label, c] : known)
@@ -195,7 +197,8 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
                     " none");
     return numbered(values, names);
   };
-  d.cell_type = optional(o.cell_type_column, "cell_type", "--cell-type-column", d.cell_types);
+  d.cell_type = optional(o.cell_type_column, "cell_type",
+                         o.generated ? "--predicted-cell-type-column" : "--cell-type-column", d.cell_types);
   d.batch = optional(o.batch_column, "batch", "--batch-column", d.batches);
   require_input(o.batch == "ignore" || o.batch == "covariate", "--batch is '", o.batch,
                 "' but must be ignore or covariate");
@@ -215,7 +218,7 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   }
 
   const std::string time = !o.time_column.empty() ? o.time_column : (file.has_column("time") ? "time" : "none");
-  if (time != "none" && !o.given_cells && !o.allow_no_control) {
+  if (time != "none" && !o.given_cells && !o.generated) {
     column(time, "--time-column");
     std::vector<double> values;
     try {

@@ -19,7 +19,9 @@ struct DataOptions {
   std::string expression;            // "", "counts" or "log1p"
   std::string batch = "ignore";      // or covariate: cells of different batches are different contexts
   std::size_t memory_megabytes = 8192;
-  bool allow_no_control = false;  // for generated cells
+  /// Generated cells, of any tool: controls are not needed, and messages name the options `evaluate` has for them.
+  bool generated = false;
+  std::vector<std::string> known_perturbations;  // from elsewhere; see parse_labels
   /// Cells that something is asked of: controls are not needed, a condition may have one cell, and a file without the
   /// condition column holds control cells.
   bool given_cells = false;

@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "io/h5ad.h"
 #include "tests/cli/program.h"
 
 namespace perturbine {
@@ -160,6 +162,47 @@ TEST(Program, EvaluateComparesWithinCellTypes) {
   EXPECT_EQ(run(apart + " --predicted-condition-column cell_type --out " + out + "4").code, 0);
   expect_refused(apart + " --predicted-condition-column condition --out " + out + "5", "has none to judge them by");
   expect_refused(apart + " --predicted-condition-column guide --out " + out + "5", "no column 'guide'");
+}
+
+// Another tool's cells: combinations joined by underscores and no single perturbation, sizes of libraries unknown, or
+// log values.
+TEST(Program, EvaluateReadsTheCellsOfOtherTools) {
+  Prepared& p = prepared();
+  const H5adFile real(p.data);
+  const auto conditions = real.text_column("condition");
+  H5adContents c;
+  c.matrix.columns = real.description().genes;
+  c.gene_names = real.description().gene_names;
+  c.text_columns = {{"condition", {}}};
+  for (std::size_t i = 0; i < conditions.size(); ++i) {
+    const std::size_t plus = conditions[i].find('+');
+    if (plus == std::string::npos) continue;
+    const CsrMatrix row = real.read_rows(i, 1);
+    c.matrix.column_index.insert(c.matrix.column_index.end(), row.column_index.begin(), row.column_index.end());
+    c.matrix.values.insert(c.matrix.values.end(), row.values.begin(), row.values.end());
+    c.matrix.row_offsets.push_back(static_cast<std::int64_t>(c.matrix.values.size()));
+    ++c.matrix.rows;
+    c.cell_names.push_back("cell");
+    c.text_columns[0].second.push_back(conditions[i].substr(plus + 1) + "_" + conditions[i].substr(0, plus));
+  }
+  const std::string counts = folder() + "/other_tool.h5ad", logarithms = folder() + "/other_logarithms.h5ad",
+                    common = "evaluate --real " + p.data + " --split " + p.split + " --predicted ";
+  write_h5ad(counts, c);
+  const Outcome o = run(common + counts + " --out " + folder() + "/other_tool");
+  ASSERT_EQ(o.code, 0) << o.err;
+  EXPECT_NE(o.err.find("has no column library_size: its counts are divided by their sums over these 60 genes"),
+            std::string::npos)
+      << o.err;
+  EXPECT_NE(o.err.find("have a name that an earlier one has"), std::string::npos) << o.err;
+  const auto j = nlohmann::json::parse(read_text(folder() + "/other_tool/metrics.json"));
+  EXPECT_EQ(j.at("conventions").at("library_size"), "obs/library_size; of the generated cells: row sums");
+  for (float& v : c.matrix.values) v = std::log1p(v);
+  write_h5ad(logarithms, c);
+  expect_refused(common + logarithms + " --out " + folder() + "/other_logarithms", "say --predicted-expression log1p");
+  for (auto& label : c.text_columns[0].second) label = "P1";
+  write_h5ad(logarithms, c);
+  expect_refused(common + logarithms + " --predicted-expression log1p --out " + folder() + "/other_logarithms",
+                 "has no cells of any held-out condition; it has P1");
 }
 
 }  // namespace

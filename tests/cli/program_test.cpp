@@ -130,7 +130,7 @@ TEST(Program, CounterfactualsKeepTheirCellsAndEffectsAndLabelsAreTables) {
   DataOptions given;
   given.path = p.data;
   const Dataset before = read_dataset(given);
-  given.path = cells, given.allow_no_control = true;
+  given.path = cells, given.generated = true;
   const Dataset after = read_dataset(given);
   EXPECT_EQ(after.cell_names, before.cell_names);
   EXPECT_EQ(after.gene_names, before.gene_names);
@@ -240,7 +240,7 @@ TEST(Program, CellsOfATimeCourseAreSampledBetweenTimesAndFollowed) {
   ASSERT_EQ(run(predict + "half.h5ad --time 12 --condition hour12").code, 0);
   ASSERT_EQ(run(predict + "path.h5ad --time 0,6,24").code, 0);
   DataOptions o;
-  o.allow_no_control = true, o.path = folder() + "/half.h5ad";
+  o.generated = true, o.path = folder() + "/half.h5ad";
   EXPECT_EQ(read_dataset(o).labels[1], "hour12");
   o.path = folder() + "/path.h5ad";
   const Dataset path = read_dataset(o);

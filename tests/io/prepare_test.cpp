@@ -273,6 +273,10 @@ TEST(Prepare, DosesAndUnderscoresBecomeConditions) {
   const Dataset d = read_dataset(read, [&](const std::string& line) { said += line; });
   EXPECT_EQ(d.labels, (std::vector<std::string>{"control", "A", "A+B", "B", "HLA_X"}));
   EXPECT_NE(said.find("'B_A' is read as A+B"), std::string::npos) << said;
+  // Known from elsewhere: parts that a file of combinations alone does not show, and names that stay whole.
+  EXPECT_EQ(canonical_label(parse_labels({"B_A"}).at("B_A")), "B_A");
+  EXPECT_EQ(canonical_label(parse_labels({"B_A"}, {}, nullptr, {"A", "B"}).at("B_A")), "A+B");
+  EXPECT_EQ(canonical_label(parse_labels({"B_A"}, {}, nullptr, {"A", "B", "B_A"}).at("B_A")), "B_A");
 
   c.text_columns = {{"condition", {"DMSO", "A", "A", "A", "A+B", "B+A", "B", "B", "C", "C", "DMSO", "ctrl+A", "A"}},
                     {"dose", {"0", "10", "5", "2.5", "10+100", "50+10", "100", "50", "1", "1", "", "1.0+5", "10"}}};

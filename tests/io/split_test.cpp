@@ -43,6 +43,7 @@ TEST(Condition, CanonicalLabels) {
   EXPECT_SAYS(complaint([] { parse_condition("A:-1"); }), "must be a positive number");
   EXPECT_SAYS(complaint([] { parse_condition("A:nan"); }), "must be a positive number");
   EXPECT_EQ(near_spellings("KLF", {"KLF1", "SET", "KLF2"}).front(), "KLF1");
+  EXPECT_TRUE(near_spellings("x", {""}).empty());
 }
 
 Dataset small() {
