@@ -1,16 +1,18 @@
 // predict: cells of a condition, drawn anew or from given ones.
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include "cli/command.h"
 #include "evaluation/run.h"
+#include "io/file.h"
 #include "io/h5ad.h"
 
 namespace perturbine::cli {
 namespace {
 
 struct PredictOptions {
-  std::string run, condition, cell_type, out;
+  std::string run, condition, conditions, cell_type, out;
   std::vector<double> times, doses;
   long long cells = 400;
   bool force = false, cells_given = false;
@@ -48,7 +50,8 @@ std::string time_label(const TrainingData& data, double time) {
 // What the cells are called: with a time any name will do that is not another time's.
 Condition asked_condition(const PredictOptions& o, const TrainingData& data) {
   if (o.times.empty()) {
-    require_input(!o.condition.empty(), "say what to predict: --condition, or of a time course --time");
+    require_input(!o.condition.empty(),
+                  "say what to predict: --condition, --conditions FILE, or of a time course --time");
     return known_condition(o.condition, data);
   }
   require_input(o.from.path.empty(), "--from asks what given cells would be under a condition; leave --time out");
@@ -60,6 +63,32 @@ Condition asked_condition(const PredictOptions& o, const TrainingData& data) {
     require_input(!(data.conditions[c] == named) || data.times[c] == o.times[0], "--condition '", o.condition,
                   "' was trained at time ", data.times[c], ", not ", o.times[0], "; leave --condition or --time out");
   return named;
+}
+
+// The conditions of a file, one a line; empty lines and those that begin with # say nothing.
+std::vector<Condition> listed_conditions(const PredictOptions& o, const TrainingData& data) {
+  require_input(
+      o.condition.empty() && o.times.empty() && o.doses.empty() && o.from.path.empty(),
+      "--conditions draws new cells of every condition it lists; leave --condition, --dose, --time and --from "
+      "out");
+  std::vector<Condition> conditions;
+  std::istringstream lines(read_text(o.conditions));
+  std::size_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    const std::size_t begin = line.find_first_not_of(" \t\r");
+    if (begin == line.npos || line[begin] == '#') continue;
+    const std::size_t end = line.find_last_not_of(" \t\r");
+    try {
+      conditions.push_back(known_condition(line.substr(begin, end - begin + 1), data));
+    } catch (const InputError& e) {
+      throw InputError(text(o.conditions, ", line ", number, ": ", e.what()));
+    }
+    require_input(std::find(conditions.begin(), conditions.end() - 1, conditions.back()) == conditions.end() - 1,
+                  o.conditions, ", line ", number, ": ", canonical_label(conditions.back()), " stands there already");
+  }
+  require_input(!conditions.empty(), o.conditions, ": lists no condition; write one a line, for example A+B");
+  return conditions;
 }
 
 // The same perturbations at another dose: every part's weight times it.
@@ -157,6 +186,20 @@ void draw_doses(const PredictOptions& o, const Common& common, Queue& queue, con
   }
 }
 
+void draw_listed(const PredictOptions& o, const Common& common, Queue& queue, const Run& run,
+                 const std::vector<Condition>& conditions, Written& w) {
+  const TrainingData& data = run.model->backbone().data();
+  const std::size_t context = context_named(data, o.cell_type, "--cell-type");
+  for (const Condition& condition : conditions) {
+    const Query q{condition, context};
+    const std::string label = canonical_label(condition);
+    const auto cells = run.model->sample(queue, q, static_cast<std::size_t>(o.cells), common.seed);
+    add_cells(w, cells, label + "_cell", data.contexts[context]);
+    w.label.insert(w.label.end(), cells.count, label);
+    add_mean(w, q, data, run.model->predict_mean(queue, q), run.model->state_mean(q, 0));
+  }
+}
+
 // The same cells at every time.
 void follow(const PredictOptions& o, const Common& common, Queue& queue, const Run& run, Written& w) {
   const TrainingData& data = run.model->backbone().data();
@@ -230,12 +273,20 @@ void predict(PredictOptions& o, const Common& common) {
   o.from.memory_megabytes = common.memory;
   Work work(common);
   const Run run = load_run(work.queue(), checkpoint_of(o.run));
-  Condition condition = asked_condition(o, run.model->backbone().data());
-  check_doses(o, condition);
+  std::vector<Condition> listed;
+  Condition condition;
+  if (o.conditions.empty()) {
+    condition = asked_condition(o, run.model->backbone().data());
+    check_doses(o, condition);
+  } else {
+    listed = listed_conditions(o, run.model->backbone().data());
+  }
   Written w;
   w.file.gene_names = run.gene_names;
   w.file.matrix.columns = run.gene_names.size();
-  if (o.times.size() > 1)
+  if (!listed.empty())
+    draw_listed(o, common, work.queue(), run, listed, w);
+  else if (o.times.size() > 1)
     follow(o, common, work.queue(), run, w);
   else if (!o.doses.empty() && o.from.path.empty())
     draw_doses(o, common, work.queue(), run, condition, w);
@@ -248,7 +299,8 @@ void predict(PredictOptions& o, const Common& common) {
   }
   const std::size_t n = w.file.matrix.rows;
   if (o.doses.size() == 1 && o.from.path.empty()) condition = at_dose(condition, o.doses[0]);
-  const std::string label = o.times.size() > 1   ? text(o.times.size(), " times")
+  const std::string label = !listed.empty()      ? text(listed.size(), " condition(s)")
+                            : o.times.size() > 1 ? text(o.times.size(), " times")
                             : o.doses.size() > 1 ? text(canonical_label(condition), " at ", o.doses.size(), " doses")
                                                  : canonical_label(condition);
   if (w.label.empty()) w.label.assign(n, label);
@@ -291,6 +343,8 @@ void add_predict(CLI::App& app, Common& common, std::function<void()>& action) {
   auto o = std::make_shared<PredictOptions>();
   app.add_option("--run", o->run, "folder of a trained run")->required();
   app.add_option("--condition", o->condition, "what to predict, for example \"A+B\" or \"A:0.5+B\"");
+  app.add_option("--conditions", o->conditions,
+                 "file with one condition a line: --cells of each, from the same noise, in one file");
   app.add_option(
          "--dose", o->doses,
          "dose of the condition, times the weights it is written with (A at dose 0.5 is A:0.5); several, rising, "
