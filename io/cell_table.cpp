@@ -115,7 +115,7 @@ CellTable read_cells(const PrepareOptions& o, const std::string& path, const Say
         require_input(some.values[k] >= 0 && nearly_whole(some.values[k]), path, ": cell ", c.names[i], ", gene ",
                       c.genes[g], " is ", some.values[k], " in ", about.matrix,
                       ", no count; prepare needs counts, in X or in a layer named by --layer",
-                      about.has_raw && about.matrix != "raw/X" ? " (raw/X by --layer raw)" : "");
+                      about.unread_raw ? " (raw/X by --layer raw)" : "");
         const double v = std::round(static_cast<double>(some.values[k]));
         rounded += v != static_cast<double>(some.values[k]) ? 1 : 0;
         sum += v, seen += v > 0;

@@ -14,7 +14,7 @@ namespace perturbine {
 namespace {
 
 // Counts, or log1p values turned back into counts per 10,000: stated or proven, never guessed.
-void settle_expression(Dataset& d, const DataOptions& o, bool has_raw,
+void settle_expression(Dataset& d, const DataOptions& o, bool unread_raw,
                        const std::function<void(const std::string&)>& say) {
   std::size_t fractional = 0, rounded = 0;
   const char* option = o.generated ? "--predicted-expression" : "--expression";
@@ -52,7 +52,7 @@ void settle_expression(Dataset& d, const DataOptions& o, bool has_raw,
   require_input(fractional == 0, d.path, ": ", fractional, " values are not whole numbers; say ", option,
                 " log1p if they are log1p(counts per 10,000)",
                 o.generated ? "" : ", or name a layer with counts by --layer",
-                has_raw && !o.generated ? " (raw/X by --layer raw)" : "");
+                unread_raw && !o.generated ? " (raw/X by --layer raw)" : "");
   if (rounded > 0) {
     for (float& v : d.counts.values) v = std::round(v);
     say(text(rounded, " values are within .001 of a whole number and rounded to it"));
@@ -229,7 +229,7 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
     }
     if (!values.empty()) d.times = times_of_labels(d, values, time, say);
   }
-  settle_expression(d, o, about.has_raw && about.matrix != "raw/X", say);
+  settle_expression(d, o, about.unread_raw, say);
   if (d.library_size.empty()) {
     const std::string use = !o.library_size_column.empty() ? o.library_size_column
                                                            : (file.has_column("library_size") ? "library_size" : "");

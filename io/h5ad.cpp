@@ -24,12 +24,13 @@ std::string note_on_repeated_cells(const H5adDescription& d) {
 H5adFile::H5adFile(const std::string& path, const std::string& layer) : file_(hdf5::open_file(path)) {
   description_.path = path;
   for (const char* frame : {"obs", "var"})
-    require_input(hdf5::kind_of(file_, frame) == hdf5::Kind::group, path, ": has no group '", frame,
-                  "' (files of anndata before 0.7 must be opened and written again by a current anndata)");
+    require_input(hdf5::kind_of(file_, frame) != hdf5::Kind::none, path, ": has no data frame '", frame,
+                  "'; an .h5ad file written by anndata is expected");
   description_.cell_names = frame_index("obs");
   description_.obs_columns = frame_columns("obs");
   choose_matrix(layer);
-  description_.gene_names = frame_index(description_.matrix == "raw/X" ? "raw/var" : "var");
+  const std::string& matrix = description_.matrix;
+  description_.gene_names = frame_index(matrix == "raw/X" ? "raw/var" : matrix == "raw.X" ? "raw.var" : "var");
   describe_matrix();
   require_input(description_.cells > 0, path, ": holds zero cells");
   require_input(description_.genes > 0, path, ": holds zero genes");
@@ -56,6 +57,10 @@ void H5adFile::number_repeated_cells() {
 }
 
 std::vector<std::string> H5adFile::frame_index(const std::string& frame) const {
+  if (hdf5::kind_of(file_, frame) == hdf5::Kind::dataset) {  // anndata 0.6: the first field
+    const auto fields = frame_fields(frame);
+    return field_as_text(frame, fields.front());
+  }
   const auto group = hdf5::open_group(file_, frame);
   const std::string index = hdf5::text_attribute(group, "_index").value_or("_index");
   for (const std::string& candidate : {index, std::string("index")})
@@ -63,7 +68,17 @@ std::vector<std::string> H5adFile::frame_index(const std::string& frame) const {
   throw InputError(text(description_.path, ": ", frame, " has no index '", index, "'"));
 }
 
+std::vector<std::string> H5adFile::frame_fields(const std::string& frame) const {
+  auto fields = hdf5::fields(hdf5::open_dataset(file_, frame));
+  require_input(!fields.empty(), description_.path, ": ", frame, " is no data frame");
+  return fields;
+}
+
 std::vector<std::string> H5adFile::frame_columns(const std::string& frame) const {
+  if (hdf5::kind_of(file_, frame) == hdf5::Kind::dataset) {
+    const auto fields = frame_fields(frame);
+    return {fields.begin() + 1, fields.end()};
+  }
   const auto group = hdf5::open_group(file_, frame);
   const std::string index = hdf5::text_attribute(group, "_index").value_or("_index");
   std::vector<std::string> names;
@@ -77,24 +92,52 @@ bool H5adFile::has_column(const std::string& name) const {
          description_.obs_columns.end();
 }
 
+namespace {
+
+std::vector<std::string> categories_of(const std::vector<std::int64_t>& codes,
+                                       const std::vector<std::string>& categories, const std::string& what) {
+  std::vector<std::string> out;
+  out.reserve(codes.size());
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    require_input(codes[i] >= -1 && codes[i] < static_cast<std::int64_t>(categories.size()), what, ": row ", i,
+                  " has category ", codes[i], " of ", categories.size());
+    out.push_back(codes[i] < 0 ? "" : categories[static_cast<std::size_t>(codes[i])]);
+  }
+  return out;
+}
+std::vector<std::string> as_text(const std::vector<std::int64_t>& numbers) {
+  std::vector<std::string> out;
+  for (const std::int64_t v : numbers) out.push_back(std::to_string(v));
+  return out;
+}
+std::vector<std::string> as_text(const std::vector<double>& numbers) {
+  std::vector<std::string> out;
+  for (const double v : numbers) out.push_back(number_text(v));
+  return out;
+}
+
+}  // namespace
+
+// A column of a compound data frame; the categories of its codes stand in uns.
+std::vector<std::string> H5adFile::field_as_text(const std::string& frame, const std::string& name) const {
+  const std::string what = description_.path + ": " + frame + "/" + name, categories = "uns/" + name + "_categories";
+  const hdf5::Field field = hdf5::read_field(hdf5::open_dataset(file_, frame), name, what);
+  require_input(field.type != hdf5::Class::other, what, ": is neither text nor numbers");
+  if (field.type == hdf5::Class::text) return field.text;
+  if (field.type == hdf5::Class::floating) return as_text(field.doubles);
+  if (frame == "obs" && hdf5::kind_of(file_, categories) == hdf5::Kind::dataset)
+    return categories_of(field.integers, values_as_text(categories), what);
+  return as_text(field.integers);
+}
+
 // Any one-dimensional column of a data frame, whatever its encoding, as text.
 std::vector<std::string> H5adFile::values_as_text(const std::string& path) const {
   const std::string what = description_.path + ": " + path;
-  auto categories_of = [&](const std::vector<std::int64_t>& codes, const std::vector<std::string>& categories) {
-    std::vector<std::string> out;
-    out.reserve(codes.size());
-    for (std::size_t i = 0; i < codes.size(); ++i) {
-      require_input(codes[i] >= -1 && codes[i] < static_cast<std::int64_t>(categories.size()), what, ": row ", i,
-                    " has category ", codes[i], " of ", categories.size());
-      out.push_back(codes[i] < 0 ? "" : categories[static_cast<std::size_t>(codes[i])]);
-    }
-    return out;
-  };
   if (hdf5::kind_of(file_, path) == hdf5::Kind::group) {
     const auto group = hdf5::open_group(file_, path);
     if (hdf5::exists(group, "codes") && hdf5::exists(group, "categories"))
       return categories_of(hdf5::read_integers(hdf5::open_dataset(group, "codes"), what),
-                           values_as_text(path + "/categories"));
+                           values_as_text(path + "/categories"), what);
     if (hdf5::exists(group, "values") && hdf5::exists(group, "mask")) {
       auto values = values_as_text(path + "/values");
       const auto mask = hdf5::read_integers(hdf5::open_dataset(group, "mask"), what);
@@ -111,27 +154,22 @@ std::vector<std::string> H5adFile::values_as_text(const std::string& path) const
   const std::size_t slash = path.rfind('/');
   const std::string legacy = path.substr(0, slash) + "/__categories/" + path.substr(slash + 1);
   if (hdf5::has_attribute(dataset, "categories") && hdf5::exists(file_, legacy))
-    return categories_of(hdf5::read_integers(dataset, what), values_as_text(legacy));
+    return categories_of(hdf5::read_integers(dataset, what), values_as_text(legacy), what);
   switch (hdf5::class_of(dataset)) {
     case hdf5::Class::text:
       return hdf5::read_strings(dataset, what);
-    case hdf5::Class::integer: {
-      std::vector<std::string> out;
-      for (const std::int64_t v : hdf5::read_integers(dataset, what)) out.push_back(std::to_string(v));
-      return out;
-    }
-    case hdf5::Class::floating: {
-      std::vector<std::string> out;
-      for (const double v : hdf5::read_doubles(dataset, what)) out.push_back(number_text(v));
-      return out;
-    }
+    case hdf5::Class::integer:
+      return as_text(hdf5::read_integers(dataset, what));
+    case hdf5::Class::floating:
+      return as_text(hdf5::read_doubles(dataset, what));
     default:
       throw InputError(text(what, ": is neither text nor numbers"));
   }
 }
 
 std::vector<std::string> H5adFile::text_column(const std::string& name) const {
-  auto values = values_as_text("obs/" + name);
+  auto values =
+      hdf5::kind_of(file_, "obs") == hdf5::Kind::dataset ? field_as_text("obs", name) : values_as_text("obs/" + name);
   require_input(values.size() == description_.cells, description_.path, ": obs/", name, " has ", values.size(),
                 " rows for ", description_.cells, " cells");
   return values;
@@ -153,19 +191,20 @@ std::vector<double> H5adFile::number_column(const std::string& name) const {
 void H5adFile::choose_matrix(const std::string& layer) {
   H5adDescription& d = description_;
   if (hdf5::kind_of(file_, "layers") == hdf5::Kind::group) d.layers = hdf5::members(hdf5::open_group(file_, "layers"));
-  d.has_raw = hdf5::kind_of(file_, "raw") == hdf5::Kind::group && hdf5::kind_of(file_, "raw/X") != hdf5::Kind::none &&
-              hdf5::kind_of(file_, "raw/var") == hdf5::Kind::group;
+  // raw.X: anndata 0.6.
+  std::string raw;
+  for (const auto& [name, genes] : {std::pair{"raw/X", "raw/var"}, {"raw.X", "raw.var"}})
+    if (hdf5::kind_of(file_, name) != hdf5::Kind::none && hdf5::kind_of(file_, genes) != hdf5::Kind::none) raw = name;
   d.matrix = layer.empty() ? "X" : "layers/" + layer;
-  if (hdf5::kind_of(file_, d.matrix) != hdf5::Kind::none) return;
-  if (layer == "raw" && d.has_raw) {
-    d.matrix = "raw/X";
-    return;
+  if (hdf5::kind_of(file_, d.matrix) == hdf5::Kind::none) {
+    std::string have;
+    for (const std::string& l : d.layers) have += (have.empty() ? "" : ", ") + l;
+    if (!raw.empty()) have += (have.empty() ? "raw (" : ", raw (") + raw + ")";
+    require_input(layer == "raw" && !raw.empty(), d.path, ": ", d.matrix, " does not exist",
+                  have.empty() ? "" : "; the file has the layers " + have + " (--layer NAME)");
+    d.matrix = raw;
   }
-  std::string have;
-  for (const std::string& l : d.layers) have += (have.empty() ? "" : ", ") + l;
-  if (d.has_raw) have += (have.empty() ? "" : ", ") + std::string("raw (raw/X)");
-  throw InputError(text(d.path, ": ", d.matrix, " does not exist",
-                        have.empty() ? "" : "; the file has the layers " + have + " (--layer NAME)"));
+  d.unread_raw = !raw.empty() && d.matrix != raw;
 }
 
 void H5adFile::describe_matrix() {

@@ -1,5 +1,6 @@
-// AnnData files (.h5ad): a checked description first, then rows in blocks. Reads the current layout and that of 0.7;
-// writes what anndata opens. Specification: anndata's file format documentation.
+// AnnData files (.h5ad): a checked description first, then rows in blocks. Reads the current layout, that of 0.7, and
+// that of 0.6 and before, whose data frames are compound datasets; writes what anndata opens. Specification: anndata's
+// file format documentation.
 #pragma once
 #include <map>
 #include <optional>
@@ -17,8 +18,8 @@ struct H5adDescription {
   std::string path;
   std::size_t cells = 0, genes = 0, non_zeros = 0;  // non_zeros: stored elements
   Format format = Format::csr;
-  std::string matrix;             // "X", "layers/NAME" or "raw/X"
-  bool has_raw = false;           // raw/X, often the counts behind an X that is not
+  std::string matrix;             // "X", "layers/NAME", "raw/X" (of 0.6: "raw.X")
+  bool unread_raw = false;        // there is a raw/X, often the counts behind an X, and it is not what is read
   std::size_t renamed_cells = 0;  // whose name an earlier cell has: they are called NAME-1, NAME-2, ... here
   std::vector<std::string> layers;
   std::vector<std::string> obs_columns;
@@ -50,6 +51,8 @@ class H5adFile {
  private:
   std::vector<std::string> frame_index(const std::string& frame) const;
   std::vector<std::string> frame_columns(const std::string& frame) const;
+  std::vector<std::string> frame_fields(const std::string& frame) const;
+  std::vector<std::string> field_as_text(const std::string& frame, const std::string& name) const;
   std::vector<std::string> values_as_text(const std::string& path) const;
   void choose_matrix(const std::string& layer);
   void describe_matrix();

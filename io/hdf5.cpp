@@ -177,8 +177,9 @@ std::size_t element_count(hid_t dataset, const std::string& what) {
   return n;
 }
 
-Class class_of(hid_t dataset) {
-  Handle type = type_handle(H5Dget_type(dataset));
+namespace {
+
+Class class_of_type(hid_t type) {
   switch (H5Tget_class(type)) {
     case H5T_INTEGER:
     case H5T_ENUM:
@@ -194,6 +195,13 @@ Class class_of(hid_t dataset) {
     default:
       return Class::other;
   }
+}
+
+}  // namespace
+
+Class class_of(hid_t dataset) {
+  Handle type = type_handle(H5Dget_type(dataset));
+  return class_of_type(type);
 }
 
 std::vector<double> read_doubles(hid_t dataset, const std::string& what) {
@@ -229,6 +237,47 @@ std::vector<std::string> read_strings(hid_t dataset, const std::string& what) {
   return strings_of(type, space, element_count(dataset, what), what, [&](hid_t memory, void* out) {
     return H5Dread(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, out);
   });
+}
+
+std::vector<std::string> fields(hid_t dataset) {
+  Handle type = type_handle(H5Dget_type(dataset));
+  std::vector<std::string> names;
+  if (H5Tget_class(type) != H5T_COMPOUND) return names;
+  const int count = H5Tget_nmembers(type);
+  for (unsigned i = 0; count > 0 && i < static_cast<unsigned>(count); ++i) {
+    char* name = H5Tget_member_name(type, i);
+    if (name == nullptr) continue;
+    names.emplace_back(name);
+    H5free_memory(name);
+  }
+  return names;
+}
+
+Field read_field(hid_t dataset, const std::string& name, const std::string& what) {
+  Handle whole = type_handle(H5Dget_type(dataset)), space = space_handle(H5Dget_space(dataset));
+  const int member = H5Tget_class(whole) == H5T_COMPOUND ? H5Tget_member_index(whole, name.c_str()) : -1;
+  require_input(member >= 0, what, ": has no field '", name, "'");
+  Handle type = type_handle(H5Tget_member_type(whole, static_cast<unsigned>(member)));
+  const std::size_t n = element_count(dataset, what);
+  // HDF5 picks the fields of a compound type in memory by their names.
+  const auto read = [&](hid_t memory, void* out) {
+    Handle one = type_handle(H5Tcreate(H5T_COMPOUND, H5Tget_size(memory)));
+    H5Tinsert(one, name.c_str(), 0, memory);
+    return H5Dread(dataset, one, H5S_ALL, H5S_ALL, H5P_DEFAULT, out);
+  };
+  Field f{class_of_type(type), {}, {}, {}};
+  if (f.type == Class::text) {
+    f.text = strings_of(type, space, n, what, read);
+  } else if (f.type == Class::integer && H5Tget_class(type) == H5T_INTEGER) {
+    f.integers.resize(n);
+    require_input(n == 0 || read(H5T_NATIVE_INT64, f.integers.data()) >= 0, what, ": its integers cannot be read");
+  } else if (f.type == Class::floating) {
+    f.doubles.resize(n);
+    require_input(n == 0 || read(H5T_NATIVE_DOUBLE, f.doubles.data()) >= 0, what, ": its numbers cannot be read");
+  } else {
+    f.type = Class::other;
+  }
+  return f;
 }
 
 void read_slice(hid_t dataset, hsize_t first, hsize_t count, hid_t memory_type, void* out, const std::string& what) {

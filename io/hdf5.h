@@ -59,6 +59,16 @@ Class class_of(hid_t dataset);
 std::vector<double> read_doubles(hid_t dataset, const std::string& what);
 std::vector<std::int64_t> read_integers(hid_t dataset, const std::string& what);
 std::vector<std::string> read_strings(hid_t dataset, const std::string& what);
+/// Names of a compound dataset's fields, in order; empty for any other dataset.
+std::vector<std::string> fields(hid_t dataset);
+/// One field of all elements of a compound dataset; of the three lists that of its class is filled.
+struct Field {
+  Class type = Class::other;
+  std::vector<std::string> text;
+  std::vector<std::int64_t> integers;
+  std::vector<double> doubles;
+};
+Field read_field(hid_t dataset, const std::string& name, const std::string& what);
 /// Elements [first, first + count) of a one-dimensional dataset.
 void read_slice(hid_t dataset, hsize_t first, hsize_t count, hid_t memory_type, void* out, const std::string& what);
 /// Rows [first, first + count) of a two-dimensional dataset as float.

@@ -164,6 +164,38 @@ TEST(Program, EvaluateComparesWithinCellTypes) {
   expect_refused(apart + " --predicted-condition-column guide --out " + out + "5", "no column 'guide'");
 }
 
+TEST(Program, ListedConditionsAreDrawnIntoOneFile) {
+  Prepared& p = prepared();
+  const std::string list = folder() + "/list.txt", one = folder() + "/listed_one.h5ad", all = folder() + "/listed.h5ad",
+                    predict = "predict --quiet --run " + p.run_folder + " --cells 20 ";
+  std::string pair;  // a measured one
+  for (const std::string& label : H5adFile(p.data).text_column("condition"))
+    if (label.find('+') != std::string::npos) pair = label;
+  const std::string turned = pair.substr(pair.find('+') + 1) + "+" + pair.substr(0, pair.find('+'));
+  write_text(list, "# one and a pair\nP2\n\n  " + turned + " \r\n");
+  ASSERT_EQ(run(predict + "--conditions " + list + " --out " + all).code, 0);
+  ASSERT_EQ(run(predict + "--condition " + pair + " --out " + one).code, 0);
+  const H5adFile many(all), single(one);
+  EXPECT_EQ(many.description().cells, 40u);
+  const auto condition = many.text_column("condition");
+  EXPECT_EQ(condition.front(), "P2");
+  EXPECT_EQ(condition.back(), pair);
+  EXPECT_EQ(many.description().cell_names[20], pair + "_cell1");
+  EXPECT_EQ(many.read_rows(20, 20).values, single.read_rows(0, 20).values);
+  // It is judged as any file of cells; the means it states are found.
+  const Outcome o = run("evaluate --real " + p.data + " --predicted " + all + " --out " + folder() + "/listed");
+  ASSERT_EQ(o.code, 0) << o.err;
+  EXPECT_NE(o.err.find("mean metrics use: uns/perturbine/predicted_mean\n"), std::string::npos) << o.err;
+  const auto refused = [&](const std::string& lines, const std::string& more, const std::string& part) {
+    write_text(list, lines);
+    expect_refused(predict + "--conditions " + list + more + " --out " + folder() + "/refused.h5ad", part);
+  };
+  refused("P1\nP1+Q\n", "", "line 2: perturbation 'Q' was not in training");
+  refused("P1+P2\n#\nP2+P1\n", "", "line 3: P1+P2 stands there already");
+  refused("\n", "", "lists no condition");
+  refused("P1\n", " --condition P2", "leave --condition, --dose");
+}
+
 // Another tool's cells: combinations joined by underscores and no single perturbation, sizes of libraries unknown, or
 // log values.
 TEST(Program, EvaluateReadsTheCellsOfOtherTools) {

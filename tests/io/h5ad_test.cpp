@@ -26,6 +26,76 @@ std::string complaint(const std::string& path, DataOptions o = {}) {
 }
 #define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
+// The same file as anndata 0.6 wrote it: data frames are compound datasets whose first field is the index, categories
+// stand in uns, and raw.X beside X.
+std::string written_by_anndata_0_6(const SmallFile& f, const std::string& name, const std::string& matrix) {
+  const auto file = hdf5::create_in_memory();
+  const auto g = hdf5::create_group(file, matrix);
+  hdf5::write_text_attribute(g, "h5sparse_format", "csr");
+  hdf5::write_integer_list_attribute(g, "h5sparse_shape", f.shape);
+  hdf5::write_array(g, "data", H5T_IEEE_F32LE, H5T_NATIVE_DOUBLE, {f.data.size()}, f.data.data());
+  hdf5::write_array(g, "indices", H5T_STD_I32LE, H5T_NATIVE_INT64, {f.indices.size()}, f.indices.data());
+  hdf5::write_array(g, "indptr", H5T_STD_I32LE, H5T_NATIVE_INT64, {f.indptr.size()}, f.indptr.data());
+  struct Row {
+    char index[8];
+    signed char condition;
+    double size;
+  };
+  const auto frame = [&](const char* path, const std::vector<std::string>& names, bool cells) {
+    std::vector<Row> rows;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      Row r{{}, static_cast<signed char>(!cells ? 0 : f.condition[i] == "A" ? 0 : f.condition[i] == "B" ? 1 : 2), 5.5};
+      names[i].copy(r.index, 7);
+      rows.push_back(r);
+    }
+    const hdf5::Handle text(H5Tcopy(H5T_C_S1), &H5Tclose), type(H5Tcreate(H5T_COMPOUND, sizeof(Row)), &H5Tclose);
+    H5Tset_size(text, 8);
+    H5Tinsert(type, "index", HOFFSET(Row, index), text);
+    if (cells) {
+      H5Tinsert(type, "condition", HOFFSET(Row, condition), H5T_NATIVE_SCHAR);
+      H5Tinsert(type, "size", HOFFSET(Row, size), H5T_NATIVE_DOUBLE);
+    }
+    const hsize_t n = rows.size();
+    const hdf5::Handle space(H5Screate_simple(1, &n, nullptr), &H5Sclose),
+        data(H5Dcreate2(file, path, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), &H5Dclose);
+    H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows.data());
+  };
+  frame("obs", f.cells, true);
+  frame("var", matrix == "X" ? f.genes : std::vector<std::string>{"g1"}, false);
+  if (matrix != "X") frame("raw.var", f.genes, false);
+  hdf5::create_group(file, "uns");
+  hdf5::write_strings(file, "uns/condition_categories", {"A", "B", "control"});
+  const auto bytes = hdf5::image(file);
+  std::string path = folder() + "/" + name;
+  write_file(path, bytes.data(), bytes.size());
+  return path;
+}
+
+TEST(H5ad, FilesOfAnndata06AreRead) {
+  SmallFile f;
+  DataOptions o;
+  o.path = f.write("new.h5ad");
+  const Dataset now = read_dataset(o);
+  for (const std::string matrix : {"X", "raw.X"}) {
+    o.path = written_by_anndata_0_6(f, "old.h5ad", matrix);
+    o.layer = matrix == "X" ? "" : "raw";
+    const Dataset old = read_dataset(o);
+    EXPECT_EQ(old.counts.values, now.counts.values);
+    EXPECT_EQ(old.counts.column_index, now.counts.column_index);
+    EXPECT_EQ(old.gene_names, now.gene_names);
+    EXPECT_EQ(old.cell_names, now.cell_names);
+    EXPECT_EQ(old.labels, now.labels);
+    EXPECT_EQ(old.condition, now.condition);
+    const H5adFile file(o.path, o.layer);
+    EXPECT_EQ(file.description().obs_columns, (std::vector<std::string>{"condition", "size"}));
+    EXPECT_EQ(file.number_column("size"), std::vector<double>(12, 5.5));
+  }
+  o.layer = "";
+  EXPECT_SAYS(complaint(o.path), "X does not exist; the file has the layers raw (raw.X) (--layer NAME)");
+  f.condition[3] = "B", f.condition.resize(11), f.cells.resize(11);
+  EXPECT_SAYS(complaint(written_by_anndata_0_6(f, "short.h5ad", "X")), "12 rows but obs names 11 cells");
+}
+
 TEST(H5ad, EveryFormOfOneMatrixGivesTheSameDataSet) {
   SmallFile f;
   DataOptions o;
