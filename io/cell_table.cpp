@@ -56,6 +56,10 @@ CellTable read_cells(const PrepareOptions& o, const std::string& path, const Say
   const DataOptions& names = o.columns;
   const H5adFile file(path, names.layer);
   const H5adDescription& about = file.description();
+  // A matrix in columns is turned into rows whole, whatever is left out after that.
+  require_input(about.format != H5adDescription::Format::csc || file.memory() / 1048576 < names.memory_megabytes, path,
+                ": is stored by columns and needs ", file.memory() / 1048576 + 1,
+                " MiB of memory for its values; allow more by --memory");
   CellTable c;
   std::set<std::string> used{"simulated"};
   auto column = [&](const std::string& name, const char* option) {

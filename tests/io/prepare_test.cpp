@@ -16,6 +16,7 @@ namespace perturbine {
 namespace {
 
 using testing_files::folder;
+using testing_files::SmallFile;
 
 // Dense counts as the rows of a sparse matrix; zeros are left out, or stored.
 CsrMatrix sparse(const std::vector<std::vector<float>>& rows, bool store_zeros = false) {
@@ -247,6 +248,15 @@ TEST(Prepare, WhatIsLeftOutIsSaid) {
   const Result unlabelled = prepared(o);
   EXPECT_NE(unlabelled.said.find("1 cell(s) without a cell type"), std::string::npos) << unlabelled.said;
   EXPECT_NE(unlabelled.said.find("1 cell(s) without a batch"), std::string::npos) << unlabelled.said;
+  // By columns nothing can be left out before all is read.
+  PrepareOptions by_columns;
+  by_columns.paths = {SmallFile().columns().write("columns.h5ad")};
+  const auto counts_by_columns = prepared(by_columns).contents.matrix.values;
+  PrepareOptions by_rows;
+  by_rows.paths = {SmallFile().write("rows.h5ad")};
+  EXPECT_EQ(counts_by_columns, prepared(by_rows).contents.matrix.values);
+  by_columns.columns.memory_megabytes = 0;
+  EXPECT_NE(refusal(by_columns).find("stored by columns and needs 1 MiB"), std::string::npos) << refusal(by_columns);
   // Counts but for rounding, and no counts.
   c.matrix.values[1] = 5.0004f;
   o.paths = {write("rounded.h5ad", c)};
