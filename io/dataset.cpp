@@ -95,10 +95,9 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   };
   const H5adFile file(o.path, o.layer);
   const H5adDescription& about = file.description();
-  const double megabytes = static_cast<double>(file.memory()) / 1048576;
-  require_input(megabytes <= static_cast<double>(o.memory_megabytes), o.path, ": needs ",
-                static_cast<std::size_t>(megabytes), " MiB of memory for its values; allow it by --memory ",
-                static_cast<std::size_t>(megabytes) + 1);
+  const std::size_t megabytes = file.memory() / 1048576 + 1;
+  require_input(megabytes <= o.memory_megabytes, o.path, ": needs ", megabytes,
+                " MiB of memory for its values; allow it by --memory ", megabytes);
   auto column = [&](const std::string& name, const char* option) {
     if (!file.has_column(name)) {
       std::string have;
