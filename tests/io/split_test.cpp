@@ -113,7 +113,8 @@ TEST(Split, HeldOutConditionsOfFewCellsAreAGroupOfTheirOwn) {
   // Groups that say what was seen stay.
   split = {"doubles", 2, .9, "", 1};
   split.enough_cells = 3;
-  for (const auto& [entry, group] : make_split(small(), split)[0].groups) EXPECT_EQ(group, "double_seen2");
+  const std::vector<SplitLists> doubles = make_split(small(), split);
+  for (const auto& [entry, group] : doubles[0].groups) EXPECT_EQ(group, "double_seen2");
 }
 
 TEST(Dataset, BatchesBecomeContextsWhenAsked) {
