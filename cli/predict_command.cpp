@@ -171,16 +171,15 @@ void draw_new(const PredictOptions& o, const Common& common, Queue& queue, const
   add_mean(w, {condition, context}, data, run.model->predict_mean(queue, q), run.model->state_mean(q, 0));
 }
 
-// Cells of every dose from the same noise, so that only the dose differs.
-void draw_doses(const PredictOptions& o, const Common& common, Queue& queue, const Run& run, const Condition& condition,
-                Written& w) {
+// Cells of every condition from the same noise, named after it by `prefix`.
+void draw_each(const PredictOptions& o, const Common& common, Queue& queue, const Run& run,
+               const std::vector<Condition>& conditions, const std::vector<std::string>& prefix, Written& w) {
   const TrainingData& data = run.model->backbone().data();
   const std::size_t context = context_named(data, o.cell_type, "--cell-type");
-  for (const double dose : o.doses) {
-    const Query q{at_dose(condition, dose), context};
+  for (std::size_t c = 0; c < conditions.size(); ++c) {
+    const Query q{conditions[c], context};
     const auto cells = run.model->sample(queue, q, static_cast<std::size_t>(o.cells), common.seed);
-    add_cells(w, cells, o.doses.size() == 1 ? "generated" : text("dose", dose, "_cell"), data.contexts[context]);
-    w.dose.insert(w.dose.end(), cells.count, dose);
+    add_cells(w, cells, prefix[c], data.contexts[context]);
     w.label.insert(w.label.end(), cells.count, canonical_label(q.condition));
     add_mean(w, q, data, run.model->predict_mean(queue, q), run.model->state_mean(q, 0));
   }
@@ -188,16 +187,22 @@ void draw_doses(const PredictOptions& o, const Common& common, Queue& queue, con
 
 void draw_listed(const PredictOptions& o, const Common& common, Queue& queue, const Run& run,
                  const std::vector<Condition>& conditions, Written& w) {
-  const TrainingData& data = run.model->backbone().data();
-  const std::size_t context = context_named(data, o.cell_type, "--cell-type");
-  for (const Condition& condition : conditions) {
-    const Query q{condition, context};
-    const std::string label = canonical_label(condition);
-    const auto cells = run.model->sample(queue, q, static_cast<std::size_t>(o.cells), common.seed);
-    add_cells(w, cells, label + "_cell", data.contexts[context]);
-    w.label.insert(w.label.end(), cells.count, label);
-    add_mean(w, q, data, run.model->predict_mean(queue, q), run.model->state_mean(q, 0));
+  std::vector<std::string> prefix;
+  for (const Condition& c : conditions) prefix.push_back(canonical_label(c) + "_cell");
+  draw_each(o, common, queue, run, conditions, prefix, w);
+}
+
+// Only the dose differs.
+void draw_doses(const PredictOptions& o, const Common& common, Queue& queue, const Run& run, const Condition& condition,
+                Written& w) {
+  std::vector<Condition> conditions;
+  std::vector<std::string> prefix;
+  for (const double dose : o.doses) {
+    conditions.push_back(at_dose(condition, dose));
+    prefix.push_back(o.doses.size() == 1 ? "generated" : text("dose", dose, "_cell"));
+    w.dose.insert(w.dose.end(), static_cast<std::size_t>(o.cells), dose);
   }
+  draw_each(o, common, queue, run, conditions, prefix, w);
 }
 
 // The same cells at every time.
