@@ -107,8 +107,7 @@ void impute(ImputeOptions& o, const Common& common) {
   require_input(o.field == "cell_type" || o.field == "batch" || o.field == "perturbed", "--field is '", o.field,
                 "' but must be cell_type, batch or perturbed");
   claim_output(o.out, o.force);
-  o.data.memory_megabytes = common.memory;
-  const Dataset cells = read_dataset(o.data, sayer(common));
+  const Dataset cells = read_data(o.data, common);
   Work work(common);
   const Run run = load_run(work.queue(), checkpoint_of(o.run));
   const TrainingData& data = run.model->backbone().data();

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <set>
 
+#include "cli/reading.h"
 #include "engine/ceilings.h"
 #include "io/perturbation_features.h"
 
@@ -57,6 +58,12 @@ void add_given_cell_options(CLI::App& app, DataOptions& o) {
                  "column of obs with the cells' own perturbations; a file without it holds controls")
       ->capture_default_str();
   add_column_options(app, o);
+}
+
+Dataset read_data(DataOptions options, const Common& common) {
+  options.memory_megabytes = common.memory;
+  const Reading reading(options.path);
+  return read_dataset(options, sayer(common));
 }
 
 std::string checkpoint_of(const std::string& run) {

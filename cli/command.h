@@ -28,6 +28,8 @@ void add_common(CLI::App& app, Common& common);
 void add_column_options(CLI::App& app, DataOptions& options);
 void add_data_options(CLI::App& app, DataOptions& options, bool positional);
 void add_training_options(CLI::App& app, TrainingOptions& options);
+/// read_dataset within --memory, saying what it reads; a file that makes HDF5 crash is one that cannot be read.
+Dataset read_data(DataOptions options, const Common& common);
 /// --perturbation-embedding
 void add_features_option(CLI::App& app, std::string& path);
 /// Reads it and says how many of the data's perturbations it knows; null without a path.

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "cli/command.h"
+#include "cli/reading.h"
 #include "io/file.h"
 #include "io/h5ad.h"
 #include "io/simulator.h"
@@ -17,10 +18,9 @@ void add_inspect(CLI::App& app, Common& common, std::function<void()>& action) {
   auto data = std::make_shared<DataOptions>();
   add_data_options(app, *data, true);
   action = [data, &common] {
-    data->memory_megabytes = common.memory;
-    const H5adFile file(data->path, data->layer);
-    const auto& d = file.description();
-    const Dataset set = read_dataset(*data, sayer(common));
+    const Dataset set = read_data(*data, common);
+    const Reading reading(data->path);
+    const H5adDescription d = H5adFile(data->path, data->layer).description();
     std::size_t singles = 0, combinations = 0;
     for (const Condition& c : set.conditions) c.parts.size() == 1 ? ++singles : c.parts.size() > 1 ? ++combinations : 0;
     const double density = static_cast<double>(set.counts.non_zeros()) /
@@ -121,7 +121,7 @@ void add_simulate(CLI::App& app, Common& common, std::function<void()>& action) 
     if (!o->like.empty()) {
       require_input(o->genes == 0, "--genes and --like exclude one another: the genes are those of the file");
       o->data.path = o->like;
-      imitate(s, read_dataset(o->data, sayer(common)));
+      imitate(s, read_data(o->data, common));
     }
     const Simulator simulator(s);
     const H5adContents contents = simulator.data_set(common.threads);
@@ -162,9 +162,8 @@ void add_split(CLI::App& app, Common& common, std::function<void()>& action) {
   app.add_flag("--force", o->force, "replace an existing file");
   action = [o, &common] {
     claim_output(o->out, o->force);
-    o->data.memory_megabytes = common.memory;
     o->split.seed = common.seed;
-    const Dataset data = read_dataset(o->data, sayer(common));
+    const Dataset data = read_data(o->data, common);
     const auto folds = make_split(data, o->split);
     for (const SplitLists& f : folds) apply_split(f, data);  // what we write we accept
     write_text(o->out, split_text(o->split.kind, folds));

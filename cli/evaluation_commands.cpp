@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "cli/command.h"
+#include "cli/reading.h"
 #include "evaluation/enrichment.h"
 #include "evaluation/scoring.h"
 #include "io/file.h"
@@ -139,13 +140,12 @@ void add_benchmark(CLI::App& app, Common& common, std::function<void()>& action)
     }
     b.cells = static_cast<std::size_t>(o->cells);
     b.training = o->training;
-    o->data.memory_megabytes = common.memory;
     b.unfinished = o->out + "/unfinished";
     b.stop = [] { return interrupted.load(); };
     require_input(!o->resume || !fs::exists(o->out + "/metrics.json") || fs::exists(b.unfinished), o->out,
                   ": is finished; say --force to run it again");
     claim_folder(o->out, o->force || o->resume);
-    const Dataset data = read_dataset(o->data, sayer(common));
+    const Dataset data = read_data(o->data, common);
     if (!models->count() && !data.times.empty())
       b.models.insert(std::find(b.models.begin(), b.models.end(), "backbone"), "time-mixture");
     b.features = read_features(o->features, data, common);
@@ -189,17 +189,16 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
   app.add_flag("--force", o->force, "replace existing results");
   action = [o, &common] {
     claim_folder(o->out, o->force);
-    o->data.memory_megabytes = common.memory;
-    const Dataset real = read_dataset(o->data, sayer(common));
+    const Dataset real = read_data(o->data, common);
     DataOptions p;
     p.path = o->predicted;
     p.expression = o->predicted_expression;
-    p.memory_megabytes = common.memory;
     p.generated = true;
     for (const Condition& c : real.conditions)
       for (const auto& part : c.parts) p.known_perturbations.push_back(part.name);
     // Columns that were named for the real cells name those of the generated ones too, where these have them.
     {
+      const Reading reading(o->predicted);
       const H5adFile file(o->predicted);
       const auto follow = [&](std::string& column, const std::string& named) {
         if (named == "none" || (!named.empty() && file.has_column(named))) column = named;
@@ -211,7 +210,7 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
     }
     if (!o->predicted_condition.empty()) p.condition_column = o->predicted_condition;
     if (!o->predicted_cell_type.empty()) p.cell_type_column = o->predicted_cell_type;
-    const Dataset predicted = read_dataset(p, sayer(common));
+    const Dataset predicted = read_data(p, common);
     std::string sizes = real.library_size_source;
     if (predicted.counts_known && predicted.library_size_source != sizes) {
       sizes += "; of the generated cells: " + predicted.library_size_source;

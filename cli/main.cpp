@@ -133,11 +133,9 @@ int run(int argc, char** argv) {
   return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  // Ctrl-C goes to a thread that does nothing but wait for it; every other thread, made after this, has it blocked. A
-  // handler would run on the stack of whatever thread computes just then.
+// Ctrl-C goes to a thread that does nothing but wait for it; every other thread, made after this, has it blocked. A
+// handler would run on the stack of whatever thread computes just then.
+void listen_for_interrupts() {
   sigset_t interrupt;
   sigemptyset(&interrupt), sigaddset(&interrupt, SIGINT);
   pthread_sigmask(SIG_BLOCK, &interrupt, nullptr);
@@ -145,14 +143,25 @@ int main(int argc, char** argv) {
     for (int signal = 0; sigwait(&interrupt, &signal) == 0;)
       if (cli::interrupted.exchange(true)) std::_Exit(130);
   }).detach();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a full disk is an error message, not a signal
   try {
+    listen_for_interrupts();
     return run(argc, argv);
   } catch (const cli::Interrupted&) {
     return 130;
   } catch (const InputError& e) {
     std::fprintf(stderr, "perturbine: %s\n", e.what());
     return 2;
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr,
+                 "perturbine: not enough memory; fewer cells or genes need less (perturbine prepare --genes N "
+                 "--cells-per-condition N)\n");
+    return 1;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "perturbine: %s\n", e.what());
     return 1;

@@ -226,7 +226,7 @@ void follow(const PredictOptions& o, const Common& common, Queue& queue, const R
 void change_given(const PredictOptions& o, const Common& common, Queue& queue, const Run& run,
                   const Condition& condition, Written& w) {
   const TrainingData& data = run.model->backbone().data();
-  const Dataset given = read_dataset(o.from, sayer(common));
+  const Dataset given = read_data(o.from, common);
   const std::vector<float> expression = given.expression_of_genes(run.gene_names);
   const std::size_t G = run.gene_names.size();
   // Every cell's context: --cell-type for all, or the file's column.
@@ -275,7 +275,6 @@ void predict(PredictOptions& o, const Common& common) {
   require_input(o.from.path.empty() || !o.cells_given,
                 "--from gives one cell for each of its own; leave --cells out, or --from");
   claim_output(o.out, o.force);
-  o.from.memory_megabytes = common.memory;
   Work work(common);
   const Run run = load_run(work.queue(), checkpoint_of(o.run));
   std::vector<Condition> listed;

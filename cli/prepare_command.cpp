@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "cli/command.h"
+#include "cli/reading.h"
 #include "io/prepare.h"
 
 namespace perturbine::cli {
@@ -49,7 +50,12 @@ void add_prepare(CLI::App& app, Common& common, std::function<void()>& action) {
     claim_output(o->out, o->force);
     o->prepare.columns.memory_megabytes = common.memory;
     o->prepare.seed = common.seed;
-    const H5adContents contents = prepare(o->prepare, sayer(common));
+    std::string files;
+    for (const std::string& path : o->prepare.paths) files += (files.empty() ? "" : ", ") + path;
+    const H5adContents contents = [&] {
+      const Reading reading(files);
+      return prepare(o->prepare, sayer(common));
+    }();
     write_h5ad(o->out, contents);
     print_result(common, "prepare", o->out,
                  {{"cells", contents.cell_names.size()}, {"genes", contents.gene_names.size()}});

@@ -28,14 +28,13 @@ struct TrainOptions {
 void train(TrainOptions& o, const Common& common) {
   std::unique_ptr<NetworkModel> fresh = make_trainable(o.model);
   o.training.seed = common.seed;
-  o.data.memory_megabytes = common.memory;
   fresh->check_options(o.training);
   const std::string checkpoint = o.out + "/checkpoint.h5";
   std::error_code code;
   require_input(is_free(o.out) || o.resume || o.force, o.out,
                 ": is already there; say --resume to go on with it or --force to replace it");
   if (!fs::exists(o.out, code)) claim_output(o.out, false);
-  const Dataset data = read_dataset(o.data, sayer(common));
+  const Dataset data = read_data(o.data, common);
   const auto lists = read_split(o.split);
   require_input(lists.size() == 1, o.split, ": has ", lists.size(),
                 " folds; train takes a split with one (benchmark runs them all)");

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <optional>
 #include <set>
 
 #include "kernels/core/error.h"
@@ -50,12 +51,28 @@ std::string canonical_label(const Condition& c) {
     s += (s.empty() ? "" : "+") + p.name;
     if (p.weight != 1) {
       char digits[32];
-      const auto end = std::to_chars(digits, digits + sizeof digits, p.weight).ptr;
-      s += ":" + std::string(digits, end);
+      std::string weight(digits, std::to_chars(digits, digits + sizeof digits, p.weight).ptr);
+      std::erase(weight, '+');  // of an exponent: 1e06 is read back, 1e+06 would be two parts
+      s += ":" + weight;
     }
   }
   return s;
 }
+
+namespace {
+
+// Of "A:0.5" the name and the weight; of anything else nothing.
+std::optional<std::pair<std::string_view, double>> weighted(std::string_view part) {
+  const std::size_t colon = part.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const std::string_view digits = trim(part.substr(colon + 1));
+  double weight = 0;
+  const auto [stop, code] = std::from_chars(digits.data(), digits.data() + digits.size(), weight);
+  if (code != std::errc{} || stop != digits.data() + digits.size()) return std::nullopt;
+  return std::pair{trim(part.substr(0, colon)), weight};
+}
+
+}  // namespace
 
 Condition parse_condition(std::string_view label, const std::vector<std::string>& control_names) {
   const std::string_view whole = trim(label);
@@ -69,15 +86,13 @@ Condition parse_condition(std::string_view label, const std::vector<std::string>
     require_input(!part.empty(), "condition '", whole, "': a part between '+' is empty");
     if (is_control_name(part, control_names)) continue;
     Condition::Part p{std::string(part), 1};
-    if (const std::size_t colon = part.rfind(':'); colon != std::string_view::npos && colon + 1 < part.size()) {
-      const std::string_view digits = part.substr(colon + 1);
-      double w = 0;
-      const auto [stop, code] = std::from_chars(digits.data(), digits.data() + digits.size(), w);
-      if (code == std::errc{} && stop == digits.data() + digits.size()) {
-        require_input(std::isfinite(w) && w > 0, "condition '", whole, "': the weight ", digits,
-                      " must be a positive number");
-        p = {std::string(part.substr(0, colon)), w};
-      }
+    if (const auto with = weighted(part)) {
+      const auto& [name, weight] = *with;
+      require_input(std::isfinite(weight) && weight > 0, "condition '", whole, "': the weight of '", part,
+                    "' must be a positive number");
+      require_input(!name.empty() && !weighted(name), "condition '", whole, "': '", part, "' is not NAME:WEIGHT");
+      if (is_control_name(name, control_names)) continue;
+      p = {std::string(name), weight};
     }
     for (const auto& other : c.parts)
       require_input(other.name != p.name, "condition '", whole, "': ", p.name, " is named twice");
@@ -101,20 +116,21 @@ std::map<std::string, Condition> parse_labels(const std::vector<std::string>& la
     if (condition.parts.size() != 1) continue;
     std::vector<std::string> parts;
     const std::string& name = condition.parts[0].name;
-    for (std::size_t begin = 0; begin <= name.size();) {
+    bool whole = name.find('_') == name.npos || name.find(':') != name.npos;
+    for (std::size_t begin = 0; begin <= name.size() && !whole;) {
       const std::size_t end = std::min(name.find('_', begin), name.size());
-      const std::string part = name.substr(begin, end - begin);
+      const std::string part(trim(std::string_view(name).substr(begin, end - begin)));
       begin = end + 1;
+      whole = part.empty();
       if (!is_control_name(part, control_names)) parts.push_back(part);
     }
-    const bool whole = name.find('_') == name.npos;
-    if (whole || parts.size() == 1) alone.insert(parts.empty() ? name : parts[0]);
+    if (whole || parts.size() == 1) alone.insert(whole ? name : parts[0]);
     if (!whole && condition.parts[0].weight == 1 && std::find(known.begin(), known.end(), name) == known.end())
       divided.emplace(label, parts);
   }
   for (const auto& [label, parts] : divided) {
     const std::set<std::string> different(parts.begin(), parts.end());
-    if (parts.empty() || different.size() != parts.size() ||
+    if (different.size() != parts.size() ||
         !std::all_of(parts.begin(), parts.end(), [&](const std::string& p) { return alone.count(p) != 0; }))
       continue;
     Condition c;

@@ -130,16 +130,18 @@ std::vector<std::string> H5adFile::field_as_text(const std::string& frame, const
   return as_text(field.integers);
 }
 
-// Any one-dimensional column of a data frame, whatever its encoding, as text.
-std::vector<std::string> H5adFile::values_as_text(const std::string& path) const {
+// Any one-dimensional column of a data frame, whatever its encoding, as text. Categories may be encoded themselves
+// (nullable strings); links of a damaged file go in circles.
+std::vector<std::string> H5adFile::values_as_text(const std::string& path, int depth) const {
   const std::string what = description_.path + ": " + path;
+  require_input(depth < 4, what, ": its encoding refers to itself; the file is damaged");
   if (hdf5::kind_of(file_, path) == hdf5::Kind::group) {
     const auto group = hdf5::open_group(file_, path);
     if (hdf5::exists(group, "codes") && hdf5::exists(group, "categories"))
       return categories_of(hdf5::read_integers(hdf5::open_dataset(group, "codes"), what),
-                           values_as_text(path + "/categories"), what);
+                           values_as_text(path + "/categories", depth + 1), what);
     if (hdf5::exists(group, "values") && hdf5::exists(group, "mask")) {
-      auto values = values_as_text(path + "/values");
+      auto values = values_as_text(path + "/values", depth + 1);
       const auto mask = hdf5::read_integers(hdf5::open_dataset(group, "mask"), what);
       require_input(mask.size() == values.size(), what, ": its mask has another length");
       for (std::size_t i = 0; i < mask.size(); ++i)
@@ -154,7 +156,7 @@ std::vector<std::string> H5adFile::values_as_text(const std::string& path) const
   const std::size_t slash = path.rfind('/');
   const std::string legacy = path.substr(0, slash) + "/__categories/" + path.substr(slash + 1);
   if (hdf5::has_attribute(dataset, "categories") && hdf5::exists(file_, legacy))
-    return categories_of(hdf5::read_integers(dataset, what), values_as_text(legacy), what);
+    return categories_of(hdf5::read_integers(dataset, what), values_as_text(legacy, depth + 1), what);
   switch (hdf5::class_of(dataset)) {
     case hdf5::Class::text:
       return hdf5::read_strings(dataset, what);

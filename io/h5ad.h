@@ -53,7 +53,7 @@ class H5adFile {
   std::vector<std::string> frame_columns(const std::string& frame) const;
   std::vector<std::string> frame_fields(const std::string& frame) const;
   std::vector<std::string> field_as_text(const std::string& frame, const std::string& name) const;
-  std::vector<std::string> values_as_text(const std::string& path) const;
+  std::vector<std::string> values_as_text(const std::string& path, int depth = 0) const;
   void choose_matrix(const std::string& layer);
   void describe_matrix();
   void number_repeated_cells();

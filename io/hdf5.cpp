@@ -6,6 +6,10 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <new>
+
+#include "io/chunk_filters.h"
+#include "io/text_heap.h"
 
 namespace perturbine::hdf5 {
 namespace {
@@ -18,6 +22,7 @@ void quiet() {
     H5open();
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     H5PLset_loading_state(0);
+    register_lzf();
     return true;
   }();
   static_cast<void>(once);
@@ -29,16 +34,37 @@ Handle dataset_handle(hid_t id) { return {id, &H5Dclose}; }
 Handle attribute_handle(hid_t id) { return {id, &H5Aclose}; }
 Handle list_handle(hid_t id) { return {id, &H5Pclose}; }
 
-Handle text_type() {
-  Handle t = type_handle(H5Tcopy(H5T_C_S1));
-  H5Tset_size(t, H5T_VARIABLE);
-  H5Tset_cset(t, H5T_CSET_UTF8);
-  return t;
+// Which file an object lies in.
+std::string file_of(hid_t object) {
+  const ssize_t size = H5Fget_name(object, nullptr, 0);
+  std::string name(size > 0 ? static_cast<std::size_t>(size) + 1 : 1, '\0');
+  if (size > 0) H5Fget_name(object, name.data(), name.size());
+  name.pop_back();
+  return name;
+}
+
+// H5Dread, or an InputError that says what is the matter.
+void read(hid_t dataset, hid_t type, hid_t memory, hid_t space, void* out, const std::string& what) {
+  if (H5Dread(dataset, type, memory, space, H5P_DEFAULT, out) >= 0) return;
+  bool no_memory = false;
+  H5Ewalk2(
+      H5E_DEFAULT, H5E_WALK_UPWARD,
+      [](unsigned, const H5E_error2_t* error, void* found) {
+        *static_cast<bool*>(found) |= error->min_num == H5E_NOSPACE || error->min_num == H5E_CANTALLOC;
+        return herr_t{0};
+      },
+      &no_memory);
+  if (no_memory) throw std::bad_alloc();
+  const std::string filter = unknown_filter(dataset);
+  require_input(filter.empty(), what, ": is compressed by ", filter,
+                ", which is not read here; gzip and lzf are (anndata: ", "write_h5ad(..., compression=\"gzip\"))");
+  throw InputError(text(what, ": cannot be read; the file is damaged"));
 }
 
 // Strings of a dataset or attribute, fixed or variable length.
 template <class Read>
-std::vector<std::string> strings_of(hid_t type, hid_t space, std::size_t count, const std::string& what, Read&& read) {
+std::vector<std::string> strings_of(hid_t type, hid_t space, std::size_t count, const std::string& what,
+                                    Read&& read_as) {
   std::vector<std::string> out(count);
   if (count == 0) return out;
   if (H5Tis_variable_str(type) > 0) {
@@ -46,7 +72,7 @@ std::vector<std::string> strings_of(hid_t type, hid_t space, std::size_t count, 
     H5Tset_size(memory, H5T_VARIABLE);
     H5Tset_cset(memory, H5Tget_cset(type));
     std::vector<char*> pointers(count, nullptr);
-    require_input(read(memory, pointers.data()) >= 0, what, ": the text cannot be read; the file is damaged");
+    read_as(memory, pointers.data());
     for (std::size_t i = 0; i < count; ++i)
       if (pointers[i] != nullptr) out[i] = pointers[i];
     H5Dvlen_reclaim(memory, space, H5P_DEFAULT, pointers.data());
@@ -55,7 +81,7 @@ std::vector<std::string> strings_of(hid_t type, hid_t space, std::size_t count, 
     require_input(size > 0 && size < 65536, what, ": text of ", size, " bytes each");
     Handle memory = type_handle(H5Tcopy(type));
     std::vector<char> bytes(count * size);
-    require_input(read(memory, bytes.data()) >= 0, what, ": the text cannot be read; the file is damaged");
+    read_as(memory, bytes.data());
     for (std::size_t i = 0; i < count; ++i)
       out[i] = std::string(bytes.data() + i * size, strnlen(bytes.data() + i * size, size));
   }
@@ -138,7 +164,7 @@ std::vector<std::string> members(hid_t group) {
   H5G_info_t info;
   std::vector<std::string> names;
   if (H5Gget_info(group, &info) < 0) return names;
-  require_input(info.nlinks < 1000000, "a group of the file has ", info.nlinks, " members");
+  require_input(info.nlinks < 1000000, file_of(group), ": a group has ", info.nlinks, " members; the file is damaged");
   for (hsize_t i = 0; i < info.nlinks; ++i) {
     const ssize_t size = H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, nullptr, 0, H5P_DEFAULT);
     if (size < 0) continue;
@@ -152,12 +178,12 @@ std::vector<std::string> members(hid_t group) {
 
 Handle open_group(hid_t where, const std::string& path) {
   Handle g(H5Gopen2(where, path.c_str(), H5P_DEFAULT), &H5Gclose);
-  require_input(g.valid(), path, ": this group of the file cannot be opened");
+  require_input(g.valid(), file_of(where), ": the group ", path, " cannot be opened; the file is damaged");
   return g;
 }
 Handle open_dataset(hid_t where, const std::string& path) {
   Handle d = dataset_handle(H5Dopen2(where, path.c_str(), H5P_DEFAULT));
-  require_input(d.valid(), path, ": this dataset of the file cannot be opened");
+  require_input(d.valid(), file_of(where), ": the dataset ", path, " cannot be opened; the file is damaged");
   return d;
 }
 
@@ -174,6 +200,14 @@ std::size_t element_count(hid_t dataset, const std::string& what) {
   for (const hsize_t d : shape(dataset))
     require_input(!__builtin_mul_overflow(n, static_cast<std::size_t>(d), &n) && n <= largest, what,
                   ": promises more than ", largest, " elements; the file is damaged");
+  // A promise needs bytes behind it, of which gzip makes at most 1032 of one; what was never written is a small part.
+  Handle file(H5Iget_file_id(dataset), &H5Fclose), type = type_handle(H5Dget_type(dataset));
+  hsize_t bytes = 0;
+  H5Fget_filesize(file, &bytes);
+  bytes = std::min<hsize_t>(bytes, H5Dget_storage_size(dataset));
+  const std::size_t unwritten = std::size_t{1} << 20;
+  require_input(n <= unwritten || n / 1032 * H5Tget_size(type) <= bytes, what, ": promises ", n, " elements in ", bytes,
+                " bytes; the file is damaged");
   return n;
 }
 
@@ -210,8 +244,7 @@ std::vector<double> read_doubles(hid_t dataset, const std::string& what) {
     const auto i = read_integers(dataset, what);
     return {i.begin(), i.end()};
   }
-  require_input(v.empty() || H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, v.data()) >= 0, what,
-                ": its numbers cannot be read; the file is damaged");
+  if (!v.empty()) read(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, v.data(), what);
   return v;
 }
 
@@ -221,22 +254,22 @@ std::vector<std::int64_t> read_integers(hid_t dataset, const std::string& what) 
   if (H5Tget_class(type) == H5T_ENUM) {  // booleans
     require_input(H5Tget_size(type) == 1, what, ": an enumeration that is not a boolean");
     std::vector<signed char> bytes(v.size());
-    require_input(v.empty() || H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()) >= 0, what,
-                  ": cannot be read");
+    if (!v.empty()) read(dataset, type, H5S_ALL, H5S_ALL, bytes.data(), what);
     std::copy(bytes.begin(), bytes.end(), v.begin());
     return v;
   }
-  require_input(v.empty() || H5Dread(dataset, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, v.data()) >= 0, what,
-                ": its integers cannot be read; the file is damaged");
+  if (!v.empty()) read(dataset, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, v.data(), what);
   return v;
 }
 
 std::vector<std::string> read_strings(hid_t dataset, const std::string& what) {
   Handle type = type_handle(H5Dget_type(dataset)), space = space_handle(H5Dget_space(dataset));
   require_input(H5Tget_class(type) == H5T_STRING, what, ": is not text");
-  return strings_of(type, space, element_count(dataset, what), what, [&](hid_t memory, void* out) {
-    return H5Dread(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, out);
-  });
+  const std::size_t count = element_count(dataset, what);
+  if (H5Tis_variable_str(type) > 0)
+    if (auto strings = read_text_heap(dataset, count, what)) return std::move(*strings);
+  return strings_of(type, space, count, what,
+                    [&](hid_t memory, void* out) { read(dataset, memory, H5S_ALL, H5S_ALL, out, what); });
 }
 
 std::vector<std::string> fields(hid_t dataset) {
@@ -260,20 +293,20 @@ Field read_field(hid_t dataset, const std::string& name, const std::string& what
   Handle type = type_handle(H5Tget_member_type(whole, static_cast<unsigned>(member)));
   const std::size_t n = element_count(dataset, what);
   // HDF5 picks the fields of a compound type in memory by their names.
-  const auto read = [&](hid_t memory, void* out) {
+  const auto read_as = [&](hid_t memory, void* out) {
     Handle one = type_handle(H5Tcreate(H5T_COMPOUND, H5Tget_size(memory)));
     H5Tinsert(one, name.c_str(), 0, memory);
-    return H5Dread(dataset, one, H5S_ALL, H5S_ALL, H5P_DEFAULT, out);
+    read(dataset, one, H5S_ALL, H5S_ALL, out, what);
   };
   Field f{class_of_type(type), {}, {}, {}};
   if (f.type == Class::text) {
-    f.text = strings_of(type, space, n, what, read);
+    f.text = strings_of(type, space, n, what, read_as);
   } else if (f.type == Class::integer && H5Tget_class(type) == H5T_INTEGER) {
     f.integers.resize(n);
-    require_input(n == 0 || read(H5T_NATIVE_INT64, f.integers.data()) >= 0, what, ": its integers cannot be read");
+    if (n > 0) read_as(H5T_NATIVE_INT64, f.integers.data());
   } else if (f.type == Class::floating) {
     f.doubles.resize(n);
-    require_input(n == 0 || read(H5T_NATIVE_DOUBLE, f.doubles.data()) >= 0, what, ": its numbers cannot be read");
+    if (n > 0) read_as(H5T_NATIVE_DOUBLE, f.doubles.data());
   } else {
     f.type = Class::other;
   }
@@ -284,8 +317,7 @@ void read_slice(hid_t dataset, hsize_t first, hsize_t count, hid_t memory_type, 
   if (count == 0) return;
   Handle space = space_handle(H5Dget_space(dataset)), memory = space_handle(H5Screate_simple(1, &count, nullptr));
   H5Sselect_hyperslab(space, H5S_SELECT_SET, &first, nullptr, &count, nullptr);
-  require_input(H5Dread(dataset, memory_type, memory, space, H5P_DEFAULT, out) >= 0, what, ": elements ", first, " to ",
-                first + count, " cannot be read; the file is damaged");
+  read(dataset, memory_type, memory, space, out, text(what, ", elements ", first, " to ", first + count));
 }
 
 void read_rows(hid_t dataset, hsize_t first, hsize_t count, hsize_t columns, float* out, const std::string& what) {
@@ -293,8 +325,7 @@ void read_rows(hid_t dataset, hsize_t first, hsize_t count, hsize_t columns, flo
   const hsize_t start[2] = {first, 0}, extent[2] = {count, columns};
   Handle space = space_handle(H5Dget_space(dataset)), memory = space_handle(H5Screate_simple(2, extent, nullptr));
   H5Sselect_hyperslab(space, H5S_SELECT_SET, start, nullptr, extent, nullptr);
-  require_input(H5Dread(dataset, H5T_NATIVE_FLOAT, memory, space, H5P_DEFAULT, out) >= 0, what, ": rows ", first,
-                " to ", first + count, " cannot be read; the file is damaged");
+  read(dataset, H5T_NATIVE_FLOAT, memory, space, out, text(what, ", rows ", first, " to ", first + count));
 }
 
 bool has_attribute(hid_t object, const std::string& name) { return H5Aexists(object, name.c_str()) > 0; }
@@ -304,8 +335,10 @@ std::optional<std::string> text_attribute(hid_t object, const std::string& name)
   Handle a = attribute_handle(H5Aopen(object, name.c_str(), H5P_DEFAULT));
   Handle type = type_handle(H5Aget_type(a)), space = space_handle(H5Aget_space(a));
   if (H5Tget_class(type) != H5T_STRING || H5Sget_simple_extent_npoints(space) != 1) return std::nullopt;
-  return strings_of(type, space, 1, "attribute " + name,
-                    [&](hid_t memory, void* out) { return H5Aread(a, memory, out); })[0];
+  const std::string what = file_of(object) + ": attribute " + name;
+  return strings_of(type, space, 1, what, [&](hid_t memory, void* out) {
+    require_input(H5Aread(a, memory, out) >= 0, what, ": cannot be read; the file is damaged");
+  })[0];
 }
 
 std::vector<std::int64_t> integer_attribute(hid_t object, const std::string& name) {
@@ -317,92 +350,6 @@ std::vector<std::int64_t> integer_attribute(hid_t object, const std::string& nam
   std::vector<std::int64_t> v(static_cast<std::size_t>(n));
   if (H5Aread(a, H5T_NATIVE_INT64, v.data()) < 0) return {};
   return v;
-}
-
-Handle create_group(hid_t where, const std::string& path) {
-  Handle g(H5Gcreate2(where, path.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), &H5Gclose);
-  require(g.valid(), "HDF5: group ", path, " cannot be made");
-  return g;
-}
-
-void write_text_attribute(hid_t object, const std::string& name, const std::string& value) {
-  Handle type = text_type(), space = space_handle(H5Screate(H5S_SCALAR));
-  Handle a = attribute_handle(H5Acreate2(object, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT));
-  const char* p = value.c_str();
-  require(H5Awrite(a, type, &p) >= 0, "HDF5: attribute ", name, " cannot be written");
-}
-
-void write_text_list_attribute(hid_t object, const std::string& name, const std::vector<std::string>& values) {
-  const hsize_t n = values.size();
-  Handle type = text_type(), space = space_handle(H5Screate_simple(1, &n, nullptr));
-  Handle a = attribute_handle(H5Acreate2(object, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT));
-  std::vector<const char*> pointers;
-  for (const std::string& v : values) pointers.push_back(v.c_str());
-  require(n == 0 || H5Awrite(a, type, pointers.data()) >= 0, "HDF5: attribute ", name, " cannot be written");
-}
-
-void write_integer_list_attribute(hid_t object, const std::string& name, const std::vector<std::int64_t>& values) {
-  const hsize_t n = values.size();
-  Handle space = space_handle(H5Screate_simple(1, &n, nullptr));
-  Handle a = attribute_handle(H5Acreate2(object, name.c_str(), H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT));
-  require(H5Awrite(a, H5T_NATIVE_INT64, values.data()) >= 0, "HDF5: attribute ", name, " cannot be written");
-}
-
-void write_bool_attribute(hid_t object, const std::string& name, bool value) {
-  // h5py's boolean: an enumeration of FALSE and TRUE over one byte.
-  Handle type = type_handle(H5Tenum_create(H5T_NATIVE_INT8)), space = space_handle(H5Screate(H5S_SCALAR));
-  signed char v = 0;
-  H5Tenum_insert(type, "FALSE", &v);
-  v = 1;
-  H5Tenum_insert(type, "TRUE", &v);
-  Handle a = attribute_handle(H5Acreate2(object, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT));
-  v = value ? 1 : 0;
-  require(H5Awrite(a, type, &v) >= 0, "HDF5: attribute ", name, " cannot be written");
-}
-
-namespace {
-// Without the time of writing, which HDF5 would note: the same contents are the same bytes.
-Handle timeless_dataset() {
-  Handle list = list_handle(H5Pcreate(H5P_DATASET_CREATE));
-  H5Pset_obj_track_times(list, false);
-  return list;
-}
-}  // namespace
-
-Handle write_array(hid_t where, const std::string& path, hid_t file_type, hid_t memory_type,
-                   const std::vector<hsize_t>& extent, const void* data, bool deflated) {
-  Handle space = extent.empty()
-                     ? space_handle(H5Screate(H5S_SCALAR))
-                     : space_handle(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr));
-  Handle list = timeless_dataset();
-  hsize_t count = 1;
-  for (const hsize_t n : extent) count *= n;
-  if (!extent.empty() && count > 1024) {
-    std::vector<hsize_t> chunk = extent;
-    const hsize_t row = count / std::max<hsize_t>(1, extent[0]);
-    chunk[0] = std::clamp<hsize_t>(262144 / std::max<hsize_t>(1, row), 1, extent[0]);
-    H5Pset_chunk(list, static_cast<int>(chunk.size()), chunk.data());
-    if (deflated) {
-      H5Pset_shuffle(list);
-      H5Pset_deflate(list, 4);
-    }
-  }
-  Handle d = dataset_handle(H5Dcreate2(where, path.c_str(), file_type, space, H5P_DEFAULT, list, H5P_DEFAULT));
-  require(d.valid() && (count == 0 || H5Dwrite(d, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0),
-          "HDF5: dataset ", path, " cannot be written");
-  return d;
-}
-
-Handle write_strings(hid_t where, const std::string& path, const std::vector<std::string>& values) {
-  const hsize_t n = values.size();
-  Handle type = text_type(), space = space_handle(H5Screate_simple(1, &n, nullptr));
-  Handle list = timeless_dataset();
-  Handle d = dataset_handle(H5Dcreate2(where, path.c_str(), type, space, H5P_DEFAULT, list, H5P_DEFAULT));
-  std::vector<const char*> pointers;
-  for (const std::string& v : values) pointers.push_back(v.c_str());
-  require(d.valid() && (n == 0 || H5Dwrite(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()) >= 0),
-          "HDF5: dataset ", path, " cannot be written");
-  return d;
 }
 
 }  // namespace perturbine::hdf5

@@ -27,10 +27,12 @@ std::vector<std::string> fields_of(const std::string& line, char separator) {
   return fields;
 }
 
+// Squares of what is accepted, and their sums, are finite and not too small to divide by.
 std::optional<double> number(const std::string& s) {
   double v = 0;
   const auto [end, code] = std::from_chars(s.data(), s.data() + s.size(), v);
-  return code == std::errc{} && end == s.data() + s.size() && std::isfinite(v) ? std::optional(v) : std::nullopt;
+  const bool is_one = code == std::errc{} && end == s.data() + s.size() && std::abs(v) <= 1e30;
+  return is_one ? std::optional(std::abs(v) < 1e-30 ? 0 : v) : std::nullopt;
 }
 
 // Entries of a sparse matrix between names and columns (sets, or names again).
@@ -138,18 +140,24 @@ void reduce(PerturbationFeatures& f) {
   f.values.assign(y.begin(), y.end());
 }
 
-PerturbationFeatures read_table(const std::string& path, const std::vector<std::vector<std::string>>& rows,
-                                std::size_t first) {
+struct Row {
+  std::size_t line;  // of the file, from 1
+  std::vector<std::string> fields;
+};
+
+PerturbationFeatures read_table(const std::string& path, const std::vector<Row>& rows, std::size_t first) {
   std::map<std::string, std::vector<float>> table;
-  const std::size_t width = rows[first].size() - 1;
+  const std::size_t width = rows[first].fields.size() - 1;
   for (std::size_t i = first; i < rows.size(); ++i) {
-    require_input(rows[i].size() == width + 1, path, ", line ", i + 1, ": has ", rows[i].size() - 1, " numbers where ",
+    const auto& [line, fields] = rows[i];
+    require_input(fields.size() == width + 1, path, ", line ", line, ": has ", fields.size() - 1, " numbers where ",
                   width, " are expected");
-    auto& values = table[rows[i][0]];
-    require_input(values.empty(), path, ", line ", i + 1, ": '", rows[i][0], "' has a row already");
+    require_input(!fields[0].empty(), path, ", line ", line, ": the first column, a perturbation's name, is empty");
+    auto& values = table[fields[0]];
+    require_input(values.empty(), path, ", line ", line, ": '", fields[0], "' has a row already");
     for (std::size_t k = 1; k <= width; ++k) {
-      const auto v = number(rows[i][k]);
-      require_input(v.has_value(), path, ", line ", i + 1, ": '", rows[i][k], "' is not a number");
+      const auto v = number(fields[k]);
+      require_input(v.has_value(), path, ", line ", line, ": '", fields[k], "' is not a number that can be squared");
       values.push_back(static_cast<float>(*v));
     }
   }
@@ -180,38 +188,42 @@ PerturbationFeatures read_perturbation_features(const std::string& path) {
     require_input(s.names.size() >= 3, path, ": names ", s.names.size(), " genes; features need at least three");
     f = spectral(s);
   } else {
-    std::vector<std::vector<std::string>> rows;
+    std::vector<Row> rows;
     std::istringstream in(read_text(path));
+    std::size_t number_of_line = 0;
     for (std::string line; std::getline(in, line);) {
+      ++number_of_line;
       if (line.empty() || line == "\r") continue;
-      rows.push_back(fields_of(line, line.find('\t') != std::string::npos ? '\t' : ','));
+      rows.push_back({number_of_line, fields_of(line, line.find('\t') != std::string::npos ? '\t' : ',')});
     }
     require_input(rows.size() >= 3, path, ": has ", rows.size(), " lines; features need at least three");
     auto is_table = [](const std::vector<std::string>& r) {
       return r.size() >= 2 && std::all_of(r.begin() + 1, r.end(), [](const auto& v) { return number(v).has_value(); });
     };
     auto is_edge = [](const std::vector<std::string>& r) {
-      return (r.size() == 2 || (r.size() == 3 && number(r[2]))) && !number(r[1]);
+      return (r.size() == 2 || (r.size() == 3 && number(r[2]))) && !number(r[1]) && !r[0].empty() && !r[1].empty();
     };
-    const auto& second = rows[1];  // the first may be a heading
-    require_input(is_table(second) || is_edge(second), path,
-                  ", line 2: is neither a name with numbers nor an edge (source, target, weight), separated by tabs or "
-                  "commas; gene sets need the ending .gmt");
+    const auto &heading = rows[0].fields, &second = rows[1].fields;  // the first may be a heading
+    require_input(is_table(second) || is_edge(second), path, ", line ", rows[1].line,
+                  ": is neither a name with numbers nor an edge (source, target, weight), separated by tabs or commas; "
+                  "gene sets need the ending .gmt");
     const bool table = is_table(second);
-    const std::size_t first =
-        (table ? is_table(rows[0]) : is_edge(rows[0]) && rows[0].size() == second.size() && rows[0][0] != "source") ? 0
-                                                                                                                    : 1;
+    const bool headed =
+        table ? !is_table(heading) : !is_edge(heading) || heading.size() != second.size() || heading[0] == "source";
+    const std::size_t first = headed ? 1 : 0;
     if (table) {
       f = read_table(path, rows, first);
     } else {
       Sparse s;
       for (std::size_t i = first; i < rows.size(); ++i) {
-        require_input(is_edge(rows[i]), path, ", line ", i + 1, ": is not an edge (source, target, weight)");
-        const double weight = rows[i].size() == 3 ? *number(rows[i][2]) : 1;
-        require_input(weight > 0, path, ", line ", i + 1, ": the weight is ", weight, " but must be above 0");
-        const std::size_t a = s.row(rows[i][0]), b = s.row(rows[i][1]);
+        const auto& [line, fields] = rows[i];
+        require_input(is_edge(fields), path, ", line ", line, ": is not an edge (source, target, weight)");
+        const double weight = fields.size() == 3 ? *number(fields[2]) : 1;
+        require_input(weight > 0, path, ", line ", line, ": the weight is ", weight, " but must be above 0");
+        const std::size_t a = s.row(fields[0]), b = s.row(fields[1]);
         s.entries.push_back({a, b, weight}), s.entries.push_back({b, a, weight});
       }
+      require_input(s.names.size() >= 3, path, ": names ", s.names.size(), " nodes; features need at least three");
       // As much weight on the diagonal as off it keeps the spectrum from below zero.
       s.columns = s.names.size();
       std::vector<double> degree(s.columns, 0);

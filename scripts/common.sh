@@ -34,10 +34,12 @@ bench_packages="libbenchmark-dev"
 tsan_options="-DPERTURBINE_SANITIZE=thread -DPERTURBINE_CORE_ONLY=OFF -DPERTURBINE_CUDA=OFF -DPERTURBINE_BLAS=none"
 
 # build FOLDER TARGETS [CMAKE OPTIONS...]: configures once, then builds the targets ("all" for everything).
-build() {
-  folder=$1 targets=$2
-  shift 2
-  cmake -G Ninja -S . -B "$folder" "$@" >"$folder.log" 2>&1 || { cat "$folder.log" >&2; exit 1; }
+build() { build_project . "$@"; }
+# build_project SOURCE FOLDER TARGETS [CMAKE OPTIONS...]: the same of another project than the whole.
+build_project() {
+  source=$1 folder=$2 targets=$3
+  shift 3
+  cmake -G Ninja -S "$source" -B "$folder" "$@" >"$folder.log" 2>&1 || { cat "$folder.log" >&2; exit 1; }
   cmake --build "$folder" --target $targets >"$folder.log" 2>&1 || { grep -E 'error|FAILED|warning' "$folder.log" >&2 || tail -n 40 "$folder.log" >&2; exit 1; }
 }
 mkdir -p build out

@@ -40,10 +40,28 @@ TEST(Condition, CanonicalLabels) {
   EXPECT_EQ(canonical(" a + B "), "B+a");
   EXPECT_EQ(canonical("B:0.5+A:0.25"), "A:0.25+B:0.5");
   EXPECT_EQ(canonical_label(parse_condition("safe", {"safe"})), "control");
+  // Whatever is read is called so that it is read back.
+  EXPECT_EQ(canonical("A:1000000"), "A:1e06");
+  EXPECT_EQ(parse_condition("A:1e06").parts[0].weight, 1e6);
+  EXPECT_EQ(canonical("A : 1 + B"), "A+B");
+  EXPECT_EQ(canonical("A:0.5+ctrl:0.5"), "A:0.5");
+  EXPECT_SAYS(complaint([] { parse_condition(":0.5"); }), "is not NAME:WEIGHT");
+  EXPECT_SAYS(complaint([] { parse_condition("A:1:1"); }), "is not NAME:WEIGHT");
   EXPECT_SAYS(complaint([] { parse_condition("A:-1"); }), "must be a positive number");
   EXPECT_SAYS(complaint([] { parse_condition("A:nan"); }), "must be a positive number");
   EXPECT_EQ(near_spellings("KLF", {"KLF1", "SET", "KLF2"}).front(), "KLF1");
   EXPECT_TRUE(near_spellings("x", {""}).empty());
+}
+
+TEST(Condition, UnderscoresDivideWhereTheirPartsStandAlone) {
+  std::vector<std::string> divided;
+  const auto read =
+      parse_labels({"A", "B", "A_B", "ctrl_ctrl", "C_ctrl", "C_A", "_ctrl", "x:1_ctrl", "D_A"}, {}, &divided);
+  EXPECT_EQ(divided, (std::vector<std::string>{"A_B", "C_A", "C_ctrl", "ctrl_ctrl"}));
+  EXPECT_EQ(canonical_label(read.at("A_B")), "A+B");
+  EXPECT_EQ(canonical_label(read.at("C_A")), "A+C");
+  EXPECT_TRUE(read.at("ctrl_ctrl").is_control());
+  for (const char* whole : {"_ctrl", "x:1_ctrl", "D_A"}) EXPECT_EQ(canonical_label(read.at(whole)), whole);
 }
 
 Dataset small() {

@@ -25,7 +25,8 @@ assert a.obs["condition"].dtype == "category" and "control" in set(a.obs["condit
 assert np.isfinite(a.obs["library_size"]).all()
 assert a.uns["perturbine"]["truth_mean"].shape[1] == 80
 
-# anndata's, read by us: CSR, CSC, dense, a layer, raw, categories, strings.
+# anndata's, read by us: CSR, CSC, dense, a layer, raw, categories, strings,
+# compressed.
 rng = np.random.default_rng(0)
 counts = rng.poisson(1.0, (60, 30)).astype(np.float32)
 counts[:, 0] += 1
@@ -41,6 +42,7 @@ for name, matrix, layer, category in [
     ("integers", sp.csr_matrix(counts.astype(np.int64)), None, True),
     ("layer", np.log1p(counts), "counts", True),
     ("gzip", sp.csr_matrix(counts), None, True),
+    ("lzf", sp.csr_matrix(counts), None, False),
 ]:
     frame = obs.copy()
     if category:
@@ -51,7 +53,7 @@ for name, matrix, layer, category in [
     elif layer:
         theirs.layers[layer] = sp.csr_matrix(counts)
     path = out / f"anndata_{name}.h5ad"
-    theirs.write_h5ad(path, compression="gzip" if name == "gzip" else None)
+    theirs.write_h5ad(path, compression=name if name in ("gzip", "lzf") else None)
     report = json.loads(run("inspect", str(path), "--json", "--quiet", *(["--layer", layer] if layer else [])))
     seen.append((report["cells"], report["genes"], round(report["non_zero_share"], 9), tuple(report["conditions"].items())))
 assert len(set(seen)) == 1, seen
