@@ -12,6 +12,7 @@
 #include "cli/reading.h"
 #include "engine/ceilings.h"
 #include "io/perturbation_features.h"
+#include "kernels/core/joined.h"
 
 namespace perturbine::cli {
 
@@ -78,9 +79,9 @@ std::size_t context_named(const TrainingData& data, const std::string& name, con
   }
   const auto found = std::find(data.contexts.begin(), data.contexts.end(), name);
   if (found == data.contexts.end()) {
-    std::string have;
-    for (const std::string& c : data.contexts) have += (have.empty() ? "" : ", ") + (c.empty() ? "(unnamed)" : c);
-    throw InputError(text(option, " '", name, "' was not in training; known: ", have));
+    std::vector<std::string> known = data.contexts;
+    std::replace(known.begin(), known.end(), std::string(), std::string("(unnamed)"));
+    throw InputError(text(option, " '", name, "' was not in training; known: ", joined(known)));
   }
   return static_cast<std::size_t>(found - data.contexts.begin());
 }

@@ -11,6 +11,7 @@
 #include "io/h5ad.h"
 #include "io/simulator.h"
 #include "io/split.h"
+#include "kernels/core/joined.h"
 
 namespace perturbine::cli {
 
@@ -55,9 +56,7 @@ void add_inspect(CLI::App& app, Common& common, std::function<void()>& action) {
                                                    : "dense",
         100 * density, set.cells_of(0).size(), singles, combinations, set.contexts.size(),
         set.library_size_source.c_str());
-    std::string columns;
-    for (const std::string& c : d.obs_columns) columns += (columns.empty() ? "" : ", ") + c;
-    std::printf("  obs columns: %s\n", columns.c_str());
+    std::printf("  obs columns: %s\n", joined(d.obs_columns).c_str());
     for (std::size_t l = 0; l < set.labels.size(); ++l)
       std::printf("  %6zu  %s\n", set.cells_of(l).size(), set.labels[l].c_str());
   };

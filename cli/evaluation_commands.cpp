@@ -13,6 +13,7 @@
 #include "io/h5ad.h"
 #include "io/hdf5.h"
 #include "io/known_interactions.h"
+#include "kernels/core/joined.h"
 
 namespace perturbine::cli {
 namespace {
@@ -292,12 +293,11 @@ void add_evaluate(CLI::App& app, Common& common, std::function<void()>& action) 
       stated != means.end() ? ++from_stated : ++from_cells;
       scoring.score("predicted", common.seed, fold.name, e, held_out(real, effects, e), prediction);
     }
-    std::string have;
-    for (std::size_t l = 0; l < std::min<std::size_t>(predicted.labels.size(), 6); ++l)
-      if (!predicted.cells_of(l).empty()) have += (have.empty() ? "; it has " : ", ") + predicted.labels[l];
+    std::vector<std::string> have;
+    for (std::size_t l = 0; l < predicted.labels.size(); ++l)
+      if (!predicted.cells_of(l).empty()) have.push_back(predicted.labels[l]);
     require_input(!r.rows.empty(), o->predicted, ": has no cells of any held-out condition",
-                  any_context ? "" : " in the cell types of " + real.path, have,
-                  predicted.labels.size() > 6 ? ", ..." : "");
+                  any_context ? "" : " in the cell types of " + real.path, "; it has ", joined(have, 6));
     r.mean_source = from_cells == 0    ? "uns/perturbine/predicted_mean"
                     : from_stated == 0 ? "mean of the cells"
                                        : "uns/perturbine/predicted_mean where stated, else mean of the cells";

@@ -46,9 +46,8 @@ std::vector<std::string> from_config(const std::string& path, CLI::App& app) {
   for (const auto& [key, value] : table) {
     const std::string name(key.str());
     if (app.get_option_no_throw("--" + name) == nullptr || name == "config") {
-      std::string near;
-      for (const std::string& n : near_spellings(name, known)) near += (near.empty() ? "; near spellings: " : ", ") + n;
-      throw InputError(text(path, ": the key '", name, "' is not an option of ", app.get_name(), near));
+      throw InputError(
+          text(path, ": the key '", name, "' is not an option of ", app.get_name(), note_on_spelling(name, known)));
     }
     auto add = [&](const toml::node& v) {
       if (const auto b = v.value_exact<bool>()) {
@@ -111,11 +110,8 @@ int run(int argc, char** argv) {
   if (!arguments.empty() && !arguments[0].starts_with('-')) {
     std::vector<std::string> names;
     for (const Subcommand& s : subcommands) names.emplace_back(s.name);
-    std::string near;
-    for (const std::string& n : near_spellings(arguments[0], names))
-      near += (near.empty() ? "; near spellings: " : ", ") + n;
     require_input(std::find(names.begin(), names.end(), arguments[0]) != names.end(), "'", arguments[0],
-                  "' is no command", near, "; all of them: perturbine --help");
+                  "' is no command", note_on_spelling(arguments[0], names), "; all of them: perturbine --help");
   }
   std::reverse(arguments.begin(), arguments.end());
   try {

@@ -7,6 +7,7 @@
 #include "evaluation/run.h"
 #include "io/file.h"
 #include "io/h5ad.h"
+#include "kernels/core/joined.h"
 
 namespace perturbine::cli {
 namespace {
@@ -28,14 +29,13 @@ Condition known_condition(const std::string& label, const TrainingData& data) {
   for (const auto& p : c.parts) {
     if (std::find(known.begin(), known.end(), p.name) != known.end()) continue;
     if (data.features && data.features->find(p.name) != nullptr) continue;
-    std::string names;
-    for (const std::string& n : near_spellings(p.name, known)) names += (names.empty() ? "" : ", ") + n;
-    if (!names.empty())
-      throw InputError(text("perturbation '", p.name, "' was not in training; near spellings: ", names));
     std::sort(known.begin(), known.end());
-    for (std::size_t k = 0; k < std::min<std::size_t>(10, known.size()); ++k) names += (k == 0 ? "" : ", ") + known[k];
-    throw InputError(text("perturbation '", p.name, "' was not in training; the run knows ", names,
-                          known.size() > 10 ? text(" and ", known.size() - 10, " more") : ""));
+    const std::string near = note_on_spelling(p.name, known);
+    throw InputError(text("perturbation '", p.name, "' was not in training",
+                          !near.empty() ? near
+                          : known.size() > 10
+                              ? text("; the run knows ", joined(known, 10), " (", known.size(), " in all)")
+                              : "; the run knows " + joined(known)));
   }
   return c;
 }

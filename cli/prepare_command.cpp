@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/reading.h"
 #include "io/prepare.h"
+#include "kernels/core/joined.h"
 
 namespace perturbine::cli {
 
@@ -50,10 +51,8 @@ void add_prepare(CLI::App& app, Common& common, std::function<void()>& action) {
     claim_output(o->out, o->force);
     o->prepare.columns.memory_megabytes = common.memory;
     o->prepare.seed = common.seed;
-    std::string files;
-    for (const std::string& path : o->prepare.paths) files += (files.empty() ? "" : ", ") + path;
     const H5adContents contents = [&] {
-      const Reading reading(files);
+      const Reading reading(joined(o->prepare.paths));
       return prepare(o->prepare, sayer(common));
     }();
     write_h5ad(o->out, contents);

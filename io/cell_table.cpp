@@ -9,7 +9,7 @@
 
 #include "io/columns.h"
 #include "io/h5ad.h"
-#include "kernels/core/error.h"
+#include "kernels/core/joined.h"
 
 namespace perturbine {
 namespace {
@@ -64,11 +64,8 @@ CellTable read_cells(const PrepareOptions& o, const std::string& path, const Say
   std::set<std::string> used{"simulated"};
   auto column = [&](const std::string& name, const char* option) {
     used.insert(name);
-    if (file.has_column(name)) return file.text_column(name);
-    std::string have;
-    for (const std::string& n : about.obs_columns) have += (have.empty() ? "" : ", ") + n;
-    throw InputError(
-        text(path, ": obs has no column '", name, "' (", option, "); it has ", have.empty() ? "none" : have));
+    file.require_column(name, option);
+    return file.text_column(name);
   };
   auto named = [&](const std::string& given, const char* usual) {
     return !given.empty() ? (given == "none" ? "" : given) : file.has_column(usual) ? std::string(usual) : "";
@@ -161,10 +158,10 @@ CellTable read_cells(const PrepareOptions& o, const std::string& path, const Say
            " genes; library size: ", depth.empty() ? "row sums" : "obs/" + depth));
   if (about.renamed_cells > 0) say("  " + note_on_repeated_cells(about));
   if (rounded > 0) say(text("  ", rounded, " values are within .001 of a whole number and rounded to it"));
-  std::string unused;
+  std::vector<std::string> unused;
   for (const std::string& n : about.obs_columns)
-    if (used.count(n) == 0) unused += (unused.empty() ? "" : ", ") + n;
-  if (!unused.empty()) say("  columns of obs that are not carried over: " + unused);
+    if (used.count(n) == 0) unused.push_back(n);
+  if (!unused.empty()) say("  columns of obs that are not carried over: " + joined(unused));
   for (const auto& [why, n] : left_out) say(text("  left out: ", n, " cell(s) ", why));
   require_input(!rows.empty(), path, ": no cell is left");
   return c;

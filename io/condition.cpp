@@ -7,7 +7,7 @@
 #include <optional>
 #include <set>
 
-#include "kernels/core/error.h"
+#include "kernels/core/joined.h"
 
 namespace perturbine {
 namespace {
@@ -170,6 +170,11 @@ std::vector<std::string> near_spellings(std::string_view wanted, const std::vect
   for (const auto& [d, n] : ranked)
     if (out.size() < count) out.push_back(n);
   return out;
+}
+
+std::string note_on_spelling(std::string_view wanted, const std::vector<std::string>& names) {
+  const auto near = near_spellings(wanted, names);
+  return near.empty() ? "" : "; near spellings: " + joined(near);
 }
 
 }  // namespace perturbine

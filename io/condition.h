@@ -50,5 +50,7 @@ std::string note_on_no_perturbation(std::string_view label, std::size_t cells);
 /// Up to `count` of `names` that are spelled most like `wanted`.
 std::vector<std::string> near_spellings(std::string_view wanted, const std::vector<std::string>& names,
                                         std::size_t count = 3);
+/// "; near spellings: " and these; empty without any.
+std::string note_on_spelling(std::string_view wanted, const std::vector<std::string>& names);
 
 }  // namespace perturbine

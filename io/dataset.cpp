@@ -9,6 +9,7 @@
 #include "io/columns.h"
 #include "io/file.h"
 #include "io/h5ad.h"
+#include "kernels/core/joined.h"
 
 namespace perturbine {
 namespace {
@@ -81,9 +82,7 @@ std::vector<double> times_of_labels(const Dataset& d, const std::vector<double>&
     say("obs/" + column + " is not used: conditions and times do not stand for one another one to one");
     return {};
   }
-  std::string points;
-  for (const double t : all) points += text(points.empty() ? "" : ", ", t);
-  say("a time course (obs/" + column + "): " + points);
+  say("a time course (obs/" + column + "): " + joined(all));
   return times;
 }
 
@@ -99,12 +98,7 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   require_input(megabytes <= o.memory_megabytes, o.path, ": needs ", megabytes,
                 " MiB of memory for its values; allow it by --memory ", megabytes);
   auto column = [&](const std::string& name, const char* option) {
-    if (!file.has_column(name)) {
-      std::string have;
-      for (const std::string& c : about.obs_columns) have += (have.empty() ? "" : ", ") + c;
-      throw InputError(
-          text(o.path, ": obs has no column '", name, "' (", option, "); it has ", have.empty() ? "none" : have));
-    }
+    file.require_column(name, option);
     return file.text_column(name);
   };
 
@@ -151,14 +145,12 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
   }
   const bool has_control = known.erase(std::string(control_label)) != 0;
   if (!has_control && !o.generated && !o.given_cells) {
-    std::string some;
-    std::size_t n = 0;
-    for (const auto& [label, c] : known)
-      if (n++ < 5) some += (some.empty() ? "" : ", ") + label;
+    std::vector<std::string> labels;
+    for (const auto& [label, c] : known) labels.push_back(label);
     throw InputError(text(o.path, ": obs/", o.condition_column,
                           " has no control cells (control, ctrl, non-targeting, NT, DMSO, vehicle); name them by "
                           "--control LABEL; labels are for example ",
-                          some));
+                          joined(labels, 5)));
   }
   d.labels.push_back(std::string(control_label));
   d.conditions.emplace_back();
@@ -258,9 +250,7 @@ Dataset read_dataset(const DataOptions& o, const std::function<void(const std::s
 std::size_t Dataset::condition_index(const std::string& label) const {
   const auto found = std::find(labels.begin(), labels.end(), canonical_label(parse_condition(label)));
   if (found != labels.end()) return static_cast<std::size_t>(found - labels.begin());
-  std::string near;
-  for (const std::string& n : near_spellings(label, labels)) near += (near.empty() ? "" : ", ") + n;
-  throw InputError(text("condition '", label, "' is not in ", path, near.empty() ? "" : "; near spellings: " + near));
+  throw InputError(text("condition '", label, "' is not in ", path, note_on_spelling(label, labels)));
 }
 
 std::vector<std::size_t> Dataset::cells_of(std::size_t condition_number) const {

@@ -1,4 +1,5 @@
 #include "io/h5ad.h"
+#include "kernels/core/joined.h"
 
 #include <algorithm>
 #include <charconv>
@@ -90,6 +91,12 @@ std::vector<std::string> H5adFile::frame_columns(const std::string& frame) const
 bool H5adFile::has_column(const std::string& name) const {
   return std::find(description_.obs_columns.begin(), description_.obs_columns.end(), name) !=
          description_.obs_columns.end();
+}
+
+void H5adFile::require_column(const std::string& name, const std::string& option) const {
+  const auto& have = description_.obs_columns;
+  require_input(has_column(name), description_.path, ": obs has no column '", name, "' (", option, "); it has ",
+                have.empty() ? "none" : joined(have));
 }
 
 namespace {
@@ -199,11 +206,10 @@ void H5adFile::choose_matrix(const std::string& layer) {
     if (hdf5::kind_of(file_, name) != hdf5::Kind::none && hdf5::kind_of(file_, genes) != hdf5::Kind::none) raw = name;
   d.matrix = layer.empty() ? "X" : "layers/" + layer;
   if (hdf5::kind_of(file_, d.matrix) == hdf5::Kind::none) {
-    std::string have;
-    for (const std::string& l : d.layers) have += (have.empty() ? "" : ", ") + l;
-    if (!raw.empty()) have += (have.empty() ? "raw (" : ", raw (") + raw + ")";
+    auto have = d.layers;
+    if (!raw.empty()) have.push_back("raw (" + raw + ")");
     require_input(layer == "raw" && !raw.empty(), d.path, ": ", d.matrix, " does not exist",
-                  have.empty() ? "" : "; the file has the layers " + have + " (--layer NAME)");
+                  have.empty() ? "" : "; the file has the layers " + joined(have) + " (--layer NAME)");
     d.matrix = raw;
   }
   d.unread_raw = !raw.empty() && d.matrix != raw;

@@ -37,6 +37,8 @@ class H5adFile {
 
   const H5adDescription& description() const { return description_; }
   bool has_column(const std::string& name) const;
+  /// Throws InputError with the columns there are, and the option that named this one.
+  void require_column(const std::string& name, const std::string& option) const;
   /// A column of obs as text: strings, categories, or numbers as they are written. Missing values are "".
   std::vector<std::string> text_column(const std::string& name) const;
   std::vector<double> number_column(const std::string& name) const;

@@ -13,7 +13,7 @@
 #include "io/file.h"
 #include "io/gene_selection.h"
 #include "io/split.h"
-#include "kernels/core/error.h"
+#include "kernels/core/joined.h"
 #include "kernels/core/philox.h"
 
 namespace perturbine {
@@ -166,16 +166,13 @@ void keep_conditions(CellTable& c, std::vector<std::string>& label, std::vector<
                      const PrepareOptions& o, const Say& say) {
   std::map<std::string, std::size_t> cells;
   for (const std::string& l : label) ++cells[l];
-  std::size_t few = 0, of_few = 0;
-  std::string some;
+  std::size_t of_few = 0;
+  std::vector<std::string> few;
   for (const auto& [name, n] : cells)
-    if (n < o.min_cells) {
-      if (few < 3) some += (some.empty() ? "" : ", ") + name;
-      ++few, of_few += n;
-    }
-  if (few != 0)
-    say(text("left out: ", of_few, " cell(s) of ", few, " condition(s) with fewer than ", o.min_cells,
-             " (--min-cells): ", some, few > 3 ? ", ..." : ""));
+    if (n < o.min_cells) few.push_back(name), of_few += n;
+  if (!few.empty())
+    say(text("left out: ", of_few, " cell(s) of ", few.size(), " condition(s) with fewer than ", o.min_cells,
+             " (--min-cells): ", joined(few, 3)));
   for (const auto& [name, n] : cells)
     if (n >= o.min_cells && names_no_perturbation(name)) say(note_on_no_perturbation(name, n));
   std::vector<std::size_t> rows;

@@ -156,10 +156,8 @@ Fold apply_split(const SplitLists& lists, const Dataset& data) {
     const auto known = [&](const std::string& value, const std::vector<std::string>& names, const char* what) {
       if (value.empty()) return;
       if (std::find(names.begin(), names.end(), value) != names.end()) return;
-      std::string near;
-      for (const std::string& n : near_spellings(value, names))
-        near += (near.empty() ? "; near spellings: " : ", ") + n;
-      throw InputError(text("split: the ", what, " '", value, "' in ", list, " is not in ", data.path, near));
+      throw InputError(text("split: the ", what, " '", value, "' in ", list, " is not in ", data.path,
+                            note_on_spelling(value, names)));
     };
     known(e.condition, data.labels, "condition");
     known(e.cell_type, data.cell_types, "cell type");

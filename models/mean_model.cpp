@@ -4,7 +4,7 @@
 #include <cmath>
 #include <set>
 
-#include "kernels/core/error.h"
+#include "kernels/core/joined.h"
 
 namespace perturbine {
 
@@ -309,14 +309,14 @@ RuleChoice::RuleChoice(const EffectTable& table) {
       const auto [at, fresh] = shown.emplace(std::pair{rules[r].kind, rules[r].features > 0}, r);
       if (!fresh && e[r] < e[at->second]) at->second = r;
     }
-    std::string errors;
+    std::vector<std::string> errors;
     for (const auto& [kind, r] : shown)
-      errors += text(errors.empty() ? "" : ", ", rules[r].name(), " ", e[r] / static_cast<double>(count[s]));
+      errors.push_back(text(rules[r].name(), " ", e[r] / static_cast<double>(count[s])));
     report_.push_back(text(s.parts, " part(s), ", s.seen, " seen alone, ", s.met, " met in combinations",
                            s.between_doses > 0 ? text(", ", s.between_doses, " between doses") : std::string(), ": ",
                            count[s], " training conditions, ",
                            count[s] >= 3 ? "chose " + chosen_[s].name() : std::string("too few to choose"),
-                           "; leave-one-out L2: ", errors));
+                           "; leave-one-out L2: ", joined(errors)));
   }
 }
 

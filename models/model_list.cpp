@@ -1,6 +1,7 @@
 // The list of models.
 #include <algorithm>
 
+#include "kernels/core/joined.h"
 #include "models/baselines.h"
 #include "models/causal_vae.h"
 #include "models/cpa.h"
@@ -23,9 +24,7 @@ std::unique_ptr<NetworkModel> make_trainable(const std::string& name) {
   if (name == "flow") return std::make_unique<Flow>();
   if (name == "causal-vae") return std::make_unique<CausalVae>();
   if (name == "hybrid") return std::make_unique<Hybrid>();
-  std::string known;
-  for (const std::string& n : trainable_names()) known += (known.empty() ? "" : ", ") + n;
-  throw InputError(text("model '", name, "' cannot be trained; choose among ", known));
+  throw InputError(text("model '", name, "' cannot be trained; choose among ", joined(trainable_names())));
 }
 
 bool is_trainable(const std::string& name) {
@@ -53,9 +52,7 @@ std::unique_ptr<Model> make_model(const std::string& name) {
   if (name == "cpa") return std::make_unique<Cpa>();
   if (name == "scvi") return std::make_unique<ScVi>();
   if (is_trainable(name)) return make_trainable(name);
-  std::string known;
-  for (const std::string& n : model_names()) known += (known.empty() ? "" : ", ") + n;
-  throw InputError(text("model '", name, "' is not known; choose among ", known));
+  throw InputError(text("model '", name, "' is not known; choose among ", joined(model_names())));
 }
 
 }  // namespace perturbine

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "kernels/core/error.h"
+#include "kernels/core/joined.h"
 
 namespace perturbine {
 namespace {
@@ -22,10 +22,8 @@ struct Check {
     if (value) (*this)(name, *value, meaning, r);
   }
   void operator()(const char* name, const std::string& value, const char*, const Words& words) const {
-    std::string list;
-    for (const std::string& w : words) list += (list.empty() ? "" : ", ") + w;
     require_input(std::find(words.begin(), words.end(), value) != words.end(), "--", name, " is '", value,
-                  "' but must be one of ", list);
+                  "' but must be one of ", joined(words));
   }
 };
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "bench/cases/compare.h"
+#include "kernels/core/joined.h"
 
 namespace perturbine::studies {
 namespace {
@@ -61,12 +62,12 @@ bool register_variant(const char* study, const char* name, const char* operation
 }
 
 const Study& study_named(const std::string& name) {
-  std::string known;
+  std::vector<std::string> known;
   for (const Study& s : all_studies()) {
     if (s.name == name) return s;
-    known += (known.empty() ? "" : ", ") + s.name;
+    known.push_back(s.name);
   }
-  throw Error(text("no study is called '", name, "'; there are ", known));
+  throw Error(text("no study is called '", name, "'; there are ", joined(known)));
 }
 
 double Measurement::median() const {
