@@ -5,6 +5,7 @@
 #include <numeric>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include "cli/command.h"
 #include "evaluation/run.h"
@@ -15,13 +16,40 @@
 namespace perturbine::cli {
 namespace {
 
-// A field of a table: quoted where it has to be.
-std::string field(const std::string& s) {
-  if (s.find_first_of(",\"\n\r") == std::string::npos) return s;
-  std::string quoted = "\"";
-  for (const char c : s) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
+// Rows of text for a file: commas between the fields, or tabs where its name ends in .tsv.
+class Table {
+ public:
+  Table(const std::string& path, int digits) : separator_(path.ends_with(".tsv") ? '\t' : ',') {
+    out_.precision(digits);
+  }
+
+  template <class... Fields>
+  void row(const Fields&... fields) {
+    bool first = true;
+    const auto put = [&]<class F>(const F& f) {
+      if (!std::exchange(first, false)) out_ << separator_;
+      if constexpr (std::is_arithmetic_v<F>)
+        out_ << f;
+      else
+        out_ << quoted(f);
+    };
+    (put(fields), ...);
+    out_ << "\n";
+  }
+  std::string contents() const { return out_.str(); }
+
+ private:
+  // Where it has to be.
+  std::string quoted(const std::string& s) const {
+    if (s.find_first_of("\"\n\r") == std::string::npos && s.find(separator_) == std::string::npos) return s;
+    std::string quoted = "\"";
+    for (const char c : s) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+    return quoted + "\"";
+  }
+
+  char separator_;
+  std::ostringstream out_;
+};
 
 struct EffectsOptions {
   std::string run, out, cell_type;
@@ -42,16 +70,15 @@ void effects(const EffectsOptions& o, const Common& common) {
   const auto sure = perturbation_uncertainty(data);
   require_input(!sure.empty(), o.run, ": was trained on control cells alone; there are no effects");
   const auto variance = residual_variance(data);
-  std::ostringstream table;
-  table << "perturbation,cell_type,space,feature,effect,standard_error,cells\n";
-  table.precision(6);
+  Table table(o.out, 6);
+  table.row("perturbation", "cell_type", "space", "feature", "effect", "standard_error", "cells");
   for (const std::size_t c : contexts) {
     const auto control = run.model->predict_mean(queue, {{}, c});
     for (const PerturbationUncertainty& u : sure) {
       const auto mean = run.model->predict_mean(queue, {parse_condition(u.perturbation), c});
       for (std::size_t g = 0; g < data.genes; ++g)
-        table << field(u.perturbation) << "," << field(data.contexts[c]) << ",gene," << field(run.gene_names[g]) << ","
-              << mean[g] - control[g] << "," << u.factor * std::sqrt(variance[g]) << "," << u.cells << "\n";
+        table.row(u.perturbation, data.contexts[c], "gene", run.gene_names[g], mean[g] - control[g],
+                  u.factor * std::sqrt(variance[g]), u.cells);
     }
   }
   std::size_t latent = 0;
@@ -59,11 +86,11 @@ void effects(const EffectsOptions& o, const Common& common) {
     const auto deltas = vae->latent_effects(queue);
     for (std::size_t p = 0; p < deltas.size(); ++p)
       for (std::size_t k = 0; k < deltas[p].delta.size(); ++k)
-        table << field(deltas[p].perturbation) << ",,state,state" << k + 1 << "," << deltas[p].delta[k] << ","
-              << deltas[p].standard_error[k] << "," << sure[p].cells << "\n";
+        table.row(deltas[p].perturbation, "", "state", text("state", k + 1), deltas[p].delta[k],
+                  deltas[p].standard_error[k], sure[p].cells);
     latent = deltas.empty() ? 0 : deltas[0].delta.size();
   }
-  write_text(o.out, table.str());
+  write_text(o.out, table.contents());
   say(common, text("effects of ", sure.size(), " perturbations on ", data.genes, " genes",
                    latent == 0 ? "" : text(" and on ", latent, " coordinates of the state")));
   print_result(common, "effects", o.out,
@@ -130,9 +157,8 @@ void impute(ImputeOptions& o, const Common& common) {
       for (const std::size_t i : e.cells) counts[i] = 1;
   }
   const CellLabels labels = run.model->labels(work.queue(), cells.expression_of_genes(run.gene_names));
-  std::ostringstream table;
-  table.precision(4);
-  table << "cell,predicted,probability,observed,counted\n";
+  Table table(o.out, 4);
+  table.row("cell", "predicted", "probability", "observed", "counted");
   std::size_t judged = 0, right = 0;
   std::map<std::string, std::size_t> seen;
   for (std::size_t i = 0; i < cells.cells(); ++i) {
@@ -156,10 +182,9 @@ void impute(ImputeOptions& o, const Common& common) {
     const bool judge = counts[i] != 0 && std::find(names.begin(), names.end(), observed) != names.end();
     if (judge) ++seen[observed];
     judged += judge ? 1 : 0, right += judge && names[best] == observed ? 1 : 0;
-    table << field(cells.cell_names[i]) << "," << field(names[best]) << "," << probability << "," << field(observed)
-          << "," << (judge ? 1 : 0) << "\n";
+    table.row(cells.cell_names[i], names[best], probability, observed, judge ? 1 : 0);
   }
-  write_text(o.out, table.str());
+  write_text(o.out, table.contents());
   std::size_t most = 0;
   for (const auto& [label, count] : seen) most = std::max(most, count);
   const double share = judged == 0 ? 0 : static_cast<double>(most) / static_cast<double>(judged);
@@ -186,7 +211,7 @@ void add_effects(CLI::App& app, Common& common, std::function<void()>& action) {
   auto o = std::make_shared<EffectsOptions>();
   app.add_option("--run", o->run, "folder of a trained run")->required();
   app.add_option("--cell-type", o->cell_type, "one context only");
-  app.add_option("--out", o->out, "table to write (.csv)")->required();
+  app.add_option("--out", o->out, "table to write (.csv, or .tsv)")->required();
   app.add_flag("--force", o->force, "replace an existing file");
   action = [o, &common] { effects(*o, common); };
 }
@@ -197,7 +222,7 @@ void add_impute(CLI::App& app, Common& common, std::function<void()>& action) {
   app.add_option("--data", o->data.path, "AnnData file (.h5ad) with the cells")->required();
   app.add_option("--field", o->field, "cell_type, batch or perturbed")->capture_default_str();
   app.add_option("--split", o->split, "the run's split: accuracy is then told of its held-out cells alone");
-  app.add_option("--out", o->out, "table to write (.csv)")->required();
+  app.add_option("--out", o->out, "table to write (.csv, or .tsv)")->required();
   app.add_flag("--force", o->force, "replace an existing file");
   add_given_cell_options(app, o->data);
   action = [o, &common] { impute(*o, common); };

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <new>
 
 #include "io/chunk_filters.h"
 #include "io/text_heap.h"
@@ -43,6 +42,12 @@ std::string file_of(hid_t object) {
   return name;
 }
 
+void refuse_unknown_filter(hid_t dataset, const std::string& what) {
+  const std::string filter = unknown_filter(dataset);
+  require_input(filter.empty(), what, ": is compressed by ", filter,
+                ", which is not read here; gzip and lzf are (anndata: ", "write_h5ad(..., compression=\"gzip\"))");
+}
+
 // H5Dread, or an InputError that says what is the matter.
 void read(hid_t dataset, hid_t type, hid_t memory, hid_t space, void* out, const std::string& what) {
   if (H5Dread(dataset, type, memory, space, H5P_DEFAULT, out) >= 0) return;
@@ -50,15 +55,13 @@ void read(hid_t dataset, hid_t type, hid_t memory, hid_t space, void* out, const
   H5Ewalk2(
       H5E_DEFAULT, H5E_WALK_UPWARD,
       [](unsigned, const H5E_error2_t* error, void* found) {
-        *static_cast<bool*>(found) |= error->min_num == H5E_NOSPACE || error->min_num == H5E_CANTALLOC;
+        *static_cast<bool*>(found) |= error->min_num == H5E_NOSPACE;
         return herr_t{0};
       },
       &no_memory);
-  if (no_memory) throw std::bad_alloc();
-  const std::string filter = unknown_filter(dataset);
-  require_input(filter.empty(), what, ": is compressed by ", filter,
-                ", which is not read here; gzip and lzf are (anndata: ", "write_h5ad(..., compression=\"gzip\"))");
-  throw InputError(text(what, ": cannot be read; the file is damaged"));
+  refuse_unknown_filter(dataset, what);
+  throw InputError(
+      text(what, ": cannot be read; ", no_memory ? "there is not enough memory, or " : "", "the file is damaged"));
 }
 
 // Strings of a dataset or attribute, fixed or variable length.
@@ -205,10 +208,10 @@ std::size_t element_count(hid_t dataset, const std::string& what) {
   hsize_t bytes = 0;
   H5Fget_filesize(file, &bytes);
   bytes = std::min<hsize_t>(bytes, H5Dget_storage_size(dataset));
-  const std::size_t unwritten = std::size_t{1} << 20;
-  require_input(n <= unwritten || n / 1032 * H5Tget_size(type) <= bytes, what, ": promises ", n, " elements in ", bytes,
-                " bytes; the file is damaged");
-  return n;
+  constexpr std::size_t unwritten = std::size_t{1} << 20;
+  if (n <= unwritten || n / 1032 * H5Tget_size(type) <= bytes) return n;
+  refuse_unknown_filter(dataset, what);
+  throw InputError(text(what, ": promises ", n, " elements in ", bytes, " bytes; the file is damaged"));
 }
 
 namespace {

@@ -142,6 +142,10 @@ TEST(Program, CounterfactualsKeepTheirCellsAndEffectsAndLabelsAreTables) {
   EXPECT_EQ(effects.substr(0, effects.find('\n')), "perturbation,cell_type,space,feature,effect,standard_error,cells");
   EXPECT_NE(effects.find("\nP1,,gene,GENE1,"), std::string::npos);
   EXPECT_NE(effects.find("\nP1,,state,state10,"), std::string::npos);
+  ASSERT_EQ(run("effects --quiet --run " + vae + " --out " + folder() + "/effects.tsv").code, 0);
+  std::string with_tabs = effects;
+  std::replace(with_tabs.begin(), with_tabs.end(), ',', '\t');
+  EXPECT_EQ(read_text(folder() + "/effects.tsv"), with_tabs);
   ASSERT_EQ(run("impute --quiet --run " + vae + " --data " + p.data + " --split " + p.split +
                 " --field perturbed --out " + folder() + "/labels.csv")
                 .code,
