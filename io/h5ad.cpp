@@ -1,10 +1,11 @@
 #include "io/h5ad.h"
-#include "kernels/core/joined.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <set>
+
+#include "kernels/core/joined.h"
 
 namespace perturbine {
 namespace {

@@ -157,7 +157,7 @@ PerturbationFeatures read_table(const std::string& path, const std::vector<Row>&
     require_input(values.empty(), path, ", line ", line, ": '", fields[0], "' has a row already");
     for (std::size_t k = 1; k <= width; ++k) {
       const auto v = number(fields[k]);
-      require_input(v.has_value(), path, ", line ", line, ": '", fields[k], "' is not a number that can be squared");
+      require_input(v.has_value(), path, ", line ", line, ": '", fields[k], "' is not a number (up to 1e30)");
       values.push_back(static_cast<float>(*v));
     }
   }
@@ -203,13 +203,14 @@ PerturbationFeatures read_perturbation_features(const std::string& path) {
     auto is_edge = [](const std::vector<std::string>& r) {
       return (r.size() == 2 || (r.size() == 3 && number(r[2]))) && !number(r[1]) && !r[0].empty() && !r[1].empty();
     };
-    const auto &heading = rows[0].fields, &second = rows[1].fields;  // the first may be a heading
+    const auto &heading = rows[0].fields,
+               &second = rows[1].fields;  // the first may be a heading, pandas' with numbers too
     require_input(is_table(second) || is_edge(second), path, ", line ", rows[1].line,
                   ": is neither a name with numbers nor an edge (source, target, weight), separated by tabs or commas; "
                   "gene sets need the ending .gmt");
     const bool table = is_table(second);
-    const bool headed =
-        table ? !is_table(heading) : !is_edge(heading) || heading.size() != second.size() || heading[0] == "source";
+    const bool headed = table ? !is_table(heading) || heading[0].empty()
+                              : !is_edge(heading) || heading.size() != second.size() || heading[0] == "source";
     const std::size_t first = headed ? 1 : 0;
     if (table) {
       f = read_table(path, rows, first);

@@ -96,15 +96,18 @@ TEST(Features, WhatCannotBeReadIsNamed) {
   auto says = [](const std::string& said, const char* part) { EXPECT_NE(said.find(part), std::string::npos) << said; };
   says(complaint("f.tsv", "A\t1\nB\t2\n"), "at least three");
   says(complaint("f.tsv", "A\t1\nB\t2\nC\t1\t2\n"), "line 3: has 2 numbers where 1 are expected");
-  says(complaint("f.tsv", "A\t1\nB\t2\nC\tx\n"), "line 3: 'x' is not a number that can be squared");
+  says(complaint("f.tsv", "A\t1\nB\t2\nC\tx\n"), "line 3: 'x' is not a number (up to 1e30)");
   says(complaint("f.tsv", "A\t1\nB\t2\nA\t3\n"), "line 3: 'A' has a row already");
   says(complaint("f.tsv", "A\nB\nC\n"), "line 2: is neither");
   says(complaint("f.csv", "A,B,1\nB,C,1\nC,D,0\n"), "line 3: the weight is 0");
   says(complaint("f.csv", "A,B,1\nB,C,1\nC\n"), "line 3: is not an edge");
-  says(complaint("f.csv", "A,1\n\nB,2\n\nC,x\n"), "line 5: 'x' is not a number that can be squared");
+  says(complaint("f.csv", "A,1\n\nB,2\n\nC,x\n"), "line 5: 'x' is not a number (up to 1e30)");
   says(complaint("f.csv", "A,1\nB,2\n,3\n"), "line 3: the first column");
-  says(complaint("f.csv", "A,1\nB,2\nC,1e300\n"), "'1e300' is not a number that can be squared");
+  says(complaint("f.csv", "A,1\nB,2\nC,1e300\n"), "'1e300' is not a number (up to 1e30)");
   says(complaint("f.csv", "A,B,1\n,C,1\nC,D,1\n"), "line 2: is neither");
+  // A heading of numbers over no name, as pandas writes it.
+  EXPECT_EQ(read("pandas.csv", ",0,1\nA,1,5\nB,2,4\nC,4,1\n").values,
+            read("plain.csv", "A,1,5\nB,2,4\nC,4,1\n").values);
   says(complaint("f.csv", "A,B\nB,A\nA,B\n"), "names 2 nodes");
   says(complaint("f.gmt", "s\td\tA\ns2\td\ns3\td\tB\n"), "line 2: a gene set needs");
 }
