@@ -33,8 +33,9 @@ bench_packages="libbenchmark-dev"
 # The build for ThreadSanitizer: without a library of products, whose threads it does not know.
 tsan_options="-DPERTURBINE_SANITIZE=thread -DPERTURBINE_CORE_ONLY=OFF -DPERTURBINE_CUDA=OFF -DPERTURBINE_BLAS=none"
 
+# (Several files at a time, see cmake/JoinSources.cmake; that is kept in the folder, a plain cmake in a new one does not do it.)
 # build FOLDER TARGETS [CMAKE OPTIONS...]: configures once, then builds the targets ("all" for everything).
-build() { build_project . "$@"; }
+build() { build_project . "$@" -DPERTURBINE_JOIN_SOURCES=ON; }
 # build_project SOURCE FOLDER TARGETS [CMAKE OPTIONS...]: the same of another project than the whole.
 build_project() {
   source=$1 folder=$2 targets=$3

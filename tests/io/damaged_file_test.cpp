@@ -13,6 +13,7 @@ namespace perturbine {
 namespace {
 
 using hdf5::Handle;
+using testing_files::complaint;
 using testing_files::folder;
 using testing_files::SmallFile;
 
@@ -22,16 +23,6 @@ std::string write_image(const Handle& file, const std::string& name) {
   std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   return path;
 }
-
-std::string complaint(const std::function<void()>& read) {
-  try {
-    read();
-  } catch (const InputError& e) {
-    return e.what();
-  }
-  return "";
-}
-#define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 // LibLZF's format, with references to the repetitions that a hash of three bytes finds.
 std::vector<unsigned char> lzf(const std::vector<unsigned char>& in) {

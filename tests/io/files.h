@@ -7,6 +7,7 @@
 
 #include "io/file.h"
 #include "io/hdf5.h"
+#include "kernels/core/error.h"
 
 namespace perturbine::testing_files {
 
@@ -24,6 +25,18 @@ inline std::string folder() {
   static const Folder f;
   return f.path.string();
 }
+
+/// What a person is told where something is refused, as bad input if nothing else is said; empty where it is not.
+template <class Refusal = InputError, class Body>
+std::string complaint(Body&& body) {
+  try {
+    body();
+  } catch (const Refusal& e) {
+    return e.what();
+  }
+  return "";
+}
+#define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 /// The parts of a small .h5ad: 12 cells (4 control, 4 A, 4 B), 5 genes. Change a part, then write(). With `matrix`
 /// raw/X the genes are those of raw/var, and X holds three of them, which are no counts.

@@ -15,16 +15,10 @@ namespace {
 using testing_files::folder;
 using testing_files::SmallFile;
 
-std::string complaint(const std::string& path, DataOptions o = {}) {
+std::string complaint_about(const std::string& path, DataOptions o = {}) {
   o.path = path;
-  try {
-    read_dataset(o);
-  } catch (const InputError& e) {
-    return e.what();
-  }
-  return "";
+  return testing_files::complaint([&] { read_dataset(o); });
 }
-#define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 // The same file as anndata 0.6 wrote it: data frames are compound datasets whose first field is the index, categories
 // stand in uns, and raw.X beside X.
@@ -91,9 +85,9 @@ TEST(H5ad, FilesOfAnndata06AreRead) {
     EXPECT_EQ(file.number_column("size"), std::vector<double>(12, 5.5));
   }
   o.layer = "";
-  EXPECT_SAYS(complaint(o.path), "X does not exist; the file has the layers raw (raw.X) (--layer NAME)");
+  EXPECT_SAYS(complaint_about(o.path), "X does not exist; the file has the layers raw (raw.X) (--layer NAME)");
   f.condition[3] = "B", f.condition.resize(11), f.cells.resize(11);
-  EXPECT_SAYS(complaint(written_by_anndata_0_6(f, "short.h5ad", "X")), "12 rows but obs names 11 cells");
+  EXPECT_SAYS(complaint_about(written_by_anndata_0_6(f, "short.h5ad", "X")), "12 rows but obs names 11 cells");
 }
 
 TEST(H5ad, EveryFormOfOneMatrixGivesTheSameDataSet) {
@@ -151,7 +145,7 @@ TEST(H5ad, CountsWithRoundingErrorsAreRounded) {
   EXPECT_EQ(d.counts.values, whole.counts.values);
   EXPECT_SAYS(said, "2 values are within .001 of a whole number");
   f.data[5] = .0005;  // not nearly one, and zero is no stored count
-  EXPECT_SAYS(complaint(f.write("not.h5ad")), "1 values are not whole numbers");
+  EXPECT_SAYS(complaint_about(f.write("not.h5ad")), "1 values are not whole numbers");
 }
 
 TEST(H5ad, CellsThatShareANameAreNumbered) {
@@ -176,12 +170,12 @@ TEST(H5ad, CellsWithoutAContextAreRefusedUnlessTheyAreAskedAbout) {
   c.gene_names = {"g"}, c.cell_names = {"a", "b", "c", "d"};
   c.text_columns = {{"condition", {"ctrl", "ctrl", "A", "A"}}, {"cell_type", {"T", "B", "", "B"}}};
   write_h5ad(folder() + "/untyped.h5ad", c);
-  EXPECT_SAYS(complaint(folder() + "/untyped.h5ad"), "obs/cell_type of cell c is missing");
+  EXPECT_SAYS(complaint_about(folder() + "/untyped.h5ad"), "obs/cell_type of cell c is missing");
   DataOptions none, given;
   none.cell_type_column = "none";
-  EXPECT_EQ(complaint(folder() + "/untyped.h5ad", none), "");
+  EXPECT_EQ(complaint_about(folder() + "/untyped.h5ad", none), "");
   given.given_cells = true;
-  EXPECT_EQ(complaint(folder() + "/untyped.h5ad", given), "");
+  EXPECT_EQ(complaint_about(folder() + "/untyped.h5ad", given), "");
 }
 
 TEST(H5ad, WhatIsWrittenIsReadBack) {
@@ -221,19 +215,19 @@ TEST(H5ad, CellsOfNoKnownPerturbationAreNamed) {
 }
 
 TEST(BadFiles, AreRefusedInOneSentence) {
-  EXPECT_SAYS(complaint(folder() + "/none.h5ad"), "no such file");
+  EXPECT_SAYS(complaint_about(folder() + "/none.h5ad"), "no such file");
   write_text(folder() + "/text.h5ad", "<html>not found</html>");
-  EXPECT_SAYS(complaint(folder() + "/text.h5ad"), "is not an HDF5 file");
-  EXPECT_SAYS(complaint(folder()), "is a folder");
+  EXPECT_SAYS(complaint_about(folder() + "/text.h5ad"), "is not an HDF5 file");
+  EXPECT_SAYS(complaint_about(folder()), "is a folder");
   const std::string good = read_text(SmallFile().write("good.h5ad"));
   for (const std::size_t keep : {good.size() / 8, good.size() / 2, good.size() - 1}) {
     write_file(folder() + "/cut.h5ad", good.data(), keep);
-    EXPECT_NE(complaint(folder() + "/cut.h5ad"), "") << keep;
+    EXPECT_NE(complaint_about(folder() + "/cut.h5ad"), "") << keep;
   }
   auto spoiled = [&](auto&& change) {
     SmallFile f;
     change(f);
-    return complaint(f.write("bad.h5ad"));
+    return complaint_about(f.write("bad.h5ad"));
   };
   DataOptions logarithms;
   logarithms.expression = "log1p";
@@ -303,18 +297,18 @@ TEST(BadFiles, AreRefusedInOneSentence) {
   counts.expression = "counts";
   SmallFile fractional;
   fractional.data[2] = 1.5;
-  EXPECT_SAYS(complaint(fractional.write("bad.h5ad"), counts), "--expression counts promises whole numbers");
-  EXPECT_EQ(complaint(SmallFile().write("good.h5ad"), {}), "");
+  EXPECT_SAYS(complaint_about(fractional.write("bad.h5ad"), counts), "--expression counts promises whole numbers");
+  EXPECT_EQ(complaint_about(SmallFile().write("good.h5ad"), {}), "");
   DataOptions layer;
   layer.layer = "raw";
-  EXPECT_SAYS(complaint(SmallFile().write("good.h5ad"), layer), "layers/raw does not exist");
+  EXPECT_SAYS(complaint_about(SmallFile().write("good.h5ad"), layer), "layers/raw does not exist");
 }
 
 TEST(BadFiles, ADamagedSignatureIsRefused) {
   std::string bad = read_text(SmallFile().write("good.h5ad"));
   bad[2] = static_cast<char>(bad[2] ^ 0x5a);
   write_text(folder() + "/damaged.h5ad", bad);
-  EXPECT_SAYS(complaint(folder() + "/damaged.h5ad"), "is not an HDF5 file");
+  EXPECT_SAYS(complaint_about(folder() + "/damaged.h5ad"), "is not an HDF5 file");
 }
 
 }  // namespace

@@ -76,12 +76,7 @@ Result prepared(const PrepareOptions& o) {
   return r;
 }
 std::string refusal(const PrepareOptions& o) {
-  try {
-    prepare(o, {});
-  } catch (const InputError& e) {
-    return e.what();
-  }
-  return "not refused";
+  return testing_files::complaint([&] { prepare(o, {}); });
 }
 
 TEST(GeneSelection, VarianceIsThatOfTheFormula) {

@@ -16,19 +16,9 @@
 namespace perturbine {
 namespace {
 
+using testing_files::complaint;
 using testing_files::folder;
 using testing_files::SmallFile;
-
-template <class Body>
-std::string complaint(Body&& body) {
-  try {
-    body();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
-#define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 TEST(Condition, CanonicalLabels) {
   auto canonical = [](const char* s) { return canonical_label(parse_condition(s)); };
@@ -236,13 +226,13 @@ TEST(Files, AFullDiskLeavesTheOldFileWhole) {
   getrlimit(RLIMIT_FSIZE, &before);
   rlimit small_limit{4096, before.rlim_max};
   setrlimit(RLIMIT_FSIZE, &small_limit);
-  const std::string said = complaint([&] { write_text(path, std::string(100000, 'x')); });
+  const std::string said = complaint<Error>([&] { write_text(path, std::string(100000, 'x')); });
   setrlimit(RLIMIT_FSIZE, &before);
   EXPECT_SAYS(said, "what was there before is unchanged");
   EXPECT_EQ(read_text(path), "old contents");
   for (const auto& f : std::filesystem::directory_iterator(folder()))
     EXPECT_EQ(f.path().string().find(".partial-"), std::string::npos);
-  EXPECT_SAYS(complaint([] { write_text("/nonexistent/folder/file", "x"); }), "cannot be written");
+  EXPECT_SAYS(complaint<Error>([] { write_text("/nonexistent/folder/file", "x"); }), "cannot be written");
 }
 
 TEST(Checkpoint, RoundTripAndEveryDamage) {
