@@ -1,6 +1,7 @@
 #include "io/chunk_filters.h"
 
 #include <zlib.h>
+#include <zstd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -10,7 +11,8 @@
 namespace perturbine::hdf5 {
 namespace {
 
-constexpr H5Z_filter_t lzf = 32000;
+constexpr H5Z_filter_t lzf = 32000, zstandard = 32015;
+constexpr std::size_t largest_chunk = std::size_t{1} << 32;
 
 // LibLZF's format: a byte below 32 and as many bytes plus one; else three bits of length (seven: more in the next byte)
 // and thirteen of distance. Returns the bytes written, 0 where input and output do not fit.
@@ -45,7 +47,7 @@ std::size_t lzf_filter(unsigned flags, std::size_t count, const unsigned values[
                        std::size_t* buffer_size, void** buffer) {
   if ((flags & H5Z_FLAG_REVERSE) == 0) return 0;  // not compressed: the filter is optional
   std::size_t size = count >= 3 && values[2] != 0 ? values[2] : *buffer_size;
-  for (; size <= std::size_t{1} << 32; size *= 2) {
+  for (; size <= largest_chunk; size *= 2) {
     void* const out = H5allocate_memory(size, false);
     if (out == nullptr) return 0;
     const std::size_t written =
@@ -59,6 +61,23 @@ std::size_t lzf_filter(unsigned flags, std::size_t count, const unsigned values[
     if (count >= 3 && values[2] != 0) return 0;  // damaged: its size is known
   }
   return 0;
+}
+
+// The same for a chunk that is one frame of Zstandard, which states how much it holds (RFC 8878, 3.1.1.1.4).
+std::size_t zstandard_filter(unsigned flags, std::size_t, const unsigned[], std::size_t stored,
+                             std::size_t* buffer_size, void** buffer) {
+  if ((flags & H5Z_FLAG_REVERSE) == 0) return 0;
+  const unsigned long long size = ZSTD_getFrameContentSize(*buffer, stored);
+  if (size == 0 || size > largest_chunk) return 0;  // above it are the values for "not stated" and "no frame"
+  void* const out = H5allocate_memory(size, false);
+  if (out == nullptr) return 0;
+  if (ZSTD_decompress(out, size, *buffer, stored) != size) {
+    H5free_memory(out);
+    return 0;
+  }
+  H5free_memory(*buffer);
+  *buffer = out, *buffer_size = size;
+  return size;
 }
 
 std::vector<H5Z_filter_t> filters_of(hid_t dataset) {
@@ -75,15 +94,23 @@ std::vector<H5Z_filter_t> filters_of(hid_t dataset) {
 
 }  // namespace
 
-void register_lzf() {
-  const H5Z_class2_t filter{H5Z_CLASS_T_VERS, lzf, 1, 1, "lzf", nullptr, nullptr, &lzf_filter};
-  H5Zregister(&filter);
+void register_filters() {
+  const H5Z_class2_t filters[] = {
+      {H5Z_CLASS_T_VERS, lzf, 1, 1, "lzf", nullptr, nullptr, &lzf_filter},
+      {H5Z_CLASS_T_VERS, zstandard, 1, 1, "Zstandard", nullptr, nullptr, &zstandard_filter}};
+  for (const auto& filter : filters) H5Zregister(&filter);
+}
+
+std::size_t largest_expansion(hid_t dataset) {
+  // Of one byte repeated: gzip writes 258 in two bits, Zstandard a block of 128 KiB in four bytes.
+  const auto filters = filters_of(dataset);
+  return std::find(filters.begin(), filters.end(), zstandard) == filters.end() ? 1032 : 32768;
 }
 
 std::optional<std::vector<H5Z_filter_t>> known_filters(hid_t dataset) {
   auto filters = filters_of(dataset);
   for (const H5Z_filter_t f : filters)
-    if (f != H5Z_FILTER_SHUFFLE && f != H5Z_FILTER_DEFLATE && f != lzf) return std::nullopt;
+    if (f != H5Z_FILTER_SHUFFLE && f != H5Z_FILTER_DEFLATE && f != lzf && f != zstandard) return std::nullopt;
   return filters;
 }
 
@@ -102,6 +129,8 @@ bool undo_filters(const std::vector<H5Z_filter_t>& filters, unsigned left_out, s
                      bytes.size()) != Z_OK ||
           written != size)
         return false;
+    } else if (filters[i] == zstandard) {
+      if (ZSTD_decompress(out.data(), size, bytes.data(), bytes.size()) != size) return false;
     } else if (decode_lzf(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
                           reinterpret_cast<unsigned char*>(out.data()), size) != size) {
       return false;
@@ -113,7 +142,7 @@ bool undo_filters(const std::vector<H5Z_filter_t>& filters, unsigned left_out, s
 
 std::string unknown_filter(hid_t dataset) {
   constexpr std::pair<H5Z_filter_t, const char*> names[] = {
-      {32001, "Blosc"}, {32004, "LZ4"}, {32008, "bitshuffle"}, {32013, "ZFP"}, {32015, "Zstandard"}, {32026, "Blosc2"}};
+      {32001, "Blosc"}, {32004, "LZ4"}, {32008, "bitshuffle"}, {32013, "ZFP"}, {32026, "Blosc2"}};
   for (const H5Z_filter_t f : filters_of(dataset)) {
     if (H5Zfilter_avail(f) > 0) continue;
     const auto* const known =

@@ -1,4 +1,5 @@
-// Filters of HDF5 chunks: what compressed them. LZF, which h5py brings and the HDF5 library lacks, is decoded here.
+// Filters of HDF5 chunks: what compressed them. LZF and Zstandard, which h5py and hdf5plugin bring and the HDF5 library
+// lacks, are decoded here.
 #pragma once
 #include <hdf5.h>
 
@@ -8,8 +9,11 @@
 
 namespace perturbine::hdf5 {
 
-/// Lets HDF5 read chunks compressed by LZF (h5py's filter, 32000). Once a process.
-void register_lzf();
+/// Lets HDF5 read chunks compressed by LZF (filter 32000, h5py's) or Zstandard (32015). Once a process.
+void register_filters();
+
+/// How many bytes the filters of a dataset make at most of one that is stored.
+std::size_t largest_expansion(hid_t dataset);
 
 /// The filters of a dataset in the order of writing, where undo_filters knows all of them.
 std::optional<std::vector<H5Z_filter_t>> known_filters(hid_t dataset);

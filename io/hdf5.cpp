@@ -21,7 +21,7 @@ void quiet() {
     H5open();
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     H5PLset_loading_state(0);
-    register_lzf();
+    register_filters();
     return true;
   }();
   static_cast<void>(once);
@@ -44,8 +44,9 @@ std::string file_of(hid_t object) {
 
 void refuse_unknown_filter(hid_t dataset, const std::string& what) {
   const std::string filter = unknown_filter(dataset);
-  require_input(filter.empty(), what, ": is compressed by ", filter,
-                ", which is not read here; gzip and lzf are (anndata: ", "write_h5ad(..., compression=\"gzip\"))");
+  require_input(
+      filter.empty(), what, ": is compressed by ", filter,
+      ", which is not read here; gzip, lzf and Zstandard are (anndata: ", "write_h5ad(..., compression=\"gzip\"))");
 }
 
 // H5Dread, or an InputError that says what is the matter.
@@ -203,13 +204,13 @@ std::size_t element_count(hid_t dataset, const std::string& what) {
   for (const hsize_t d : shape(dataset))
     require_input(!__builtin_mul_overflow(n, static_cast<std::size_t>(d), &n) && n <= largest, what,
                   ": promises more than ", largest, " elements; the file is damaged");
-  // A promise needs bytes behind it, of which gzip makes at most 1032 of one; what was never written is a small part.
+  // A promise needs bytes behind it, as many as its filters make of them; what was never written is a small part.
   Handle file(H5Iget_file_id(dataset), &H5Fclose), type = type_handle(H5Dget_type(dataset));
   hsize_t bytes = 0;
   H5Fget_filesize(file, &bytes);
   bytes = std::min<hsize_t>(bytes, H5Dget_storage_size(dataset));
   constexpr std::size_t unwritten = std::size_t{1} << 20;
-  if (n <= unwritten || n / 1032 * H5Tget_size(type) <= bytes) return n;
+  if (n <= unwritten || n / largest_expansion(dataset) * H5Tget_size(type) <= bytes) return n;
   refuse_unknown_filter(dataset, what);
   throw InputError(text(what, ": promises ", n, " elements in ", bytes, " bytes; the file is damaged"));
 }

@@ -26,7 +26,7 @@ need() {
   DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }
 
-build_packages="g++ cmake ninja-build ccache libdnnl-dev libhdf5-dev zlib1g-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libeigen3-dev"
+build_packages="g++ cmake ninja-build ccache libdnnl-dev libhdf5-dev zlib1g-dev libzstd-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libeigen3-dev"
 test_packages="libgtest-dev"
 bench_packages="libbenchmark-dev"
 

@@ -1,5 +1,6 @@
 // Files that are compressed in any way h5py knows, and files that lie about themselves.
 #include <gtest/gtest.h>
+#include <zstd.h>
 
 #include <cstring>
 #include <functional>
@@ -69,34 +70,47 @@ Handle chunked(hsize_t chunk) {
   return list;
 }
 
-TEST(ChunkFilters, LzfIsReadAndItsDamageIsNoticed) {
+TEST(ChunkFilters, LzfAndZstandardAreReadAndTheirDamageIsNoticed) {
   std::vector<std::int32_t> numbers;
   for (int i = 0; i < 700; ++i) numbers.push_back(i % 90 < 60 ? i / 100 : i * 7919);
   std::vector<unsigned char> bytes(2800);
   std::memcpy(bytes.data(), numbers.data(), bytes.size());
-  const auto packed = lzf(bytes);
-  ASSERT_LT(packed.size(), bytes.size() - 100);
-  for (const bool size_is_noted : {true, false}) {
-    const auto file = hdf5::create_in_memory();
-    const Handle list = chunked(700);
-    const unsigned values[] = {4, 261, 2800};
-    H5Pset_filter(list, 32000, H5Z_FLAG_OPTIONAL, size_is_noted ? 3 : 0, values);
-    const hsize_t n = 700, first = 0;
-    {
-      const Handle space(H5Screate_simple(1, &n, nullptr), &H5Sclose),
-          data(H5Dcreate2(file, "numbers", H5T_STD_I32LE, space, H5P_DEFAULT, list, H5P_DEFAULT), &H5Dclose);
-      ASSERT_TRUE(data.valid());
-      ASSERT_GE(H5Dwrite_chunk(data, H5P_DEFAULT, 0, &first, packed.size(), packed.data()), 0);
+  std::vector<unsigned char> frame(ZSTD_compressBound(bytes.size()));
+  frame.resize(ZSTD_compress(frame.data(), frame.size(), bytes.data(), bytes.size(), 3));
+  const std::map<H5Z_filter_t, std::vector<unsigned char>> all_packed{{32000, lzf(bytes)}, {32015, frame}};
+  for (const auto& of_filter : all_packed) {
+    const H5Z_filter_t filter = of_filter.first;
+    const std::vector<unsigned char>& packed = of_filter.second;
+    SCOPED_TRACE(filter);
+    ASSERT_LT(packed.size(), bytes.size() - 100);
+    const auto file_of = [&](std::size_t length, std::size_t values) {
+      const auto file = hdf5::create_in_memory();
+      const Handle list = chunked(700);
+      const unsigned noted[] = {4, 261, 2800};  // h5py notes the size with LZF
+      H5Pset_filter(list, filter, H5Z_FLAG_OPTIONAL, values, noted);
+      const hsize_t n = 700, first = 0;
+      const Handle space(H5Screate_simple(1, &n, nullptr), &H5Sclose);
+      {
+        const Handle data(H5Dcreate2(file, "numbers", H5T_STD_I32LE, space, H5P_DEFAULT, list, H5P_DEFAULT), &H5Dclose);
+        EXPECT_GE(H5Dwrite_chunk(data, H5P_DEFAULT, 0, &first, length, packed.data()), 0);
+      }
+      return hdf5::open_file(write_image(file, "packed.h5"));
+    };
+    for (const std::size_t values : {3, 0}) {
+      const auto file = file_of(packed.size(), values);
+      EXPECT_EQ(std::vector<std::int64_t>(numbers.begin(), numbers.end()),
+                hdf5::read_integers(hdf5::open_dataset(file, "numbers"), "numbers"));
     }
-    const auto again = hdf5::open_file(write_image(file, "lzf.h5"));
-    const auto read = hdf5::read_integers(hdf5::open_dataset(again, "numbers"), "numbers");
-    EXPECT_EQ(std::vector<std::int64_t>(numbers.begin(), numbers.end()), read);
+    const auto file = file_of(packed.size() / 2, 3);
+    EXPECT_SAYS(complaint([&] { hdf5::read_integers(hdf5::open_dataset(file, "numbers"), "f.h5: numbers"); }),
+                "f.h5: numbers: cannot be read; the file is damaged");
+    const std::vector<H5Z_filter_t> filters{filter};
+    for (std::size_t length = 0; length <= packed.size(); ++length) {
+      std::vector<char> cut(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(length));
+      EXPECT_EQ(hdf5::undo_filters(filters, 0, 4, bytes.size(), cut), length == packed.size()) << length;
+    }
   }
   const std::vector<H5Z_filter_t> filters{32000};
-  for (std::size_t length = 0; length <= packed.size(); ++length) {
-    std::vector<char> cut(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(length));
-    EXPECT_EQ(hdf5::undo_filters(filters, 0, 4, bytes.size(), cut), length == packed.size()) << length;
-  }
   std::vector<char> before_the_start{0, 'a', 0x20, 1};  // a byte, then three from two before it
   EXPECT_FALSE(hdf5::undo_filters(filters, 0, 1, 4, before_the_start));
 }
@@ -105,7 +119,7 @@ TEST(ChunkFilters, OneThatIsNotKnownIsNamed) {
   const auto file = hdf5::create_in_memory();
   const H5Z_class2_t none{
       H5Z_CLASS_T_VERS,
-      32015,
+      32008,
       1,
       1,
       "as it is",
@@ -115,18 +129,18 @@ TEST(ChunkFilters, OneThatIsNotKnownIsNamed) {
   H5Zregister(&none);
   {
     const Handle list = chunked(4);
-    H5Pset_filter(list, 32015, 0, 0, nullptr);
+    H5Pset_filter(list, 32008, 0, 0, nullptr);
     const hsize_t n = 4;
     const double values[] = {1, 2, 3, 4};
     const Handle space(H5Screate_simple(1, &n, nullptr), &H5Sclose),
         data(H5Dcreate2(file, "numbers", H5T_IEEE_F64LE, space, H5P_DEFAULT, list, H5P_DEFAULT), &H5Dclose);
     ASSERT_GE(H5Dwrite(data, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), 0);
   }
-  const auto again = hdf5::open_file(write_image(file, "zstd.h5"));
-  H5Zunregister(32015);
+  const auto again = hdf5::open_file(write_image(file, "bitshuffle.h5"));
+  H5Zunregister(32008);
   const auto dataset = hdf5::open_dataset(again, "numbers");
   EXPECT_SAYS(complaint([&] { hdf5::read_doubles(dataset, "f.h5ad: numbers"); }),
-              "f.h5ad: numbers: is compressed by Zstandard (HDF5 filter 32015), which is not read here");
+              "f.h5ad: numbers: is compressed by bitshuffle (HDF5 filter 32008), which is not read here");
 }
 
 // Names in every layout, long enough for several collections, read by us from disk and by HDF5 from memory.

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import anndata
+import hdf5plugin
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -43,6 +44,7 @@ for name, matrix, layer, category in [
     ("layer", np.log1p(counts), "counts", True),
     ("gzip", sp.csr_matrix(counts), None, True),
     ("lzf", sp.csr_matrix(counts), None, False),
+    ("zstd", sp.csr_matrix(counts), None, False),
 ]:
     frame = obs.copy()
     if category:
@@ -53,7 +55,8 @@ for name, matrix, layer, category in [
     elif layer:
         theirs.layers[layer] = sp.csr_matrix(counts)
     path = out / f"anndata_{name}.h5ad"
-    theirs.write_h5ad(path, compression=name if name in ("gzip", "lzf") else None)
+    zstd = hdf5plugin.FILTERS["zstd"]
+    theirs.write_h5ad(path, compression={"gzip": "gzip", "lzf": "lzf", "zstd": zstd}.get(name))
     report = json.loads(run("inspect", str(path), "--json", "--quiet", *(["--layer", layer] if layer else [])))
     seen.append((report["cells"], report["genes"], round(report["non_zero_share"], 9), tuple(report["conditions"].items())))
 assert len(set(seen)) == 1, seen

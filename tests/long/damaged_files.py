@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 program, out, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-sources = [out / f"anndata_{name}.h5ad" for name in ("csr", "strings", "gzip", "lzf")]  # anndata_round_trip.py's
+sources = [out / f"anndata_{name}.h5ad" for name in ("csr", "strings", "gzip", "lzf", "zstd")]  # anndata_round_trip.py's
 limit = 60  # seconds; milliseconds are usual, but an attribute may claim four gigabytes of text
 
 
