@@ -31,8 +31,8 @@ function(perturbine_names result file)
   set(${result} "${names}" PARENT_SCOPE)
 endfunction()
 
-# perturbine_join_sources(LIST NAME): where the option says so, puts files that include up to eight of the list's in their place, no two of which
-# define one name. Files of which it does not hold for any neighbour stay as they are.
+# perturbine_join_sources(LIST NAME): where the option says so, puts files in the list's place that include up to eight of
+# it, no two of which define one name. A file that shares a name with every group stays as it is.
 function(perturbine_join_sources list name)
   if(NOT PERTURBINE_JOIN_SOURCES)
     return()
